@@ -1,0 +1,87 @@
+"""Headgate's settings: environment first, then the files of the embedded stack, then defaults.
+
+Every setting is ``HEADGATE_<NAME>`` in the environment. A wrong one stops the process at
+start with its name (``Fatal``). In Airflow tasks the connections ``headgate_postgres``,
+``headgate_s3`` and ``headgate_rabbitmq`` fill what the environment leaves open.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from headgate.errors import Fatal
+
+MIB = 1024 * 1024
+
+
+def default_home() -> Path:
+    """``$HEADGATE_HOME``, else ``.headgate`` in the working directory."""
+    import os
+
+    return Path(os.environ.get("HEADGATE_HOME") or ".headgate").resolve()
+
+
+class Settings(BaseSettings):
+    """All settings. Sizes in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADGATE_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="Where the embedded stack keeps its state")
+    environment: str = Field("development", description="Name of this installation, shown in alerts")
+
+    database_url: SecretStr = Field(SecretStr(""), description="Postgres as the pipeline role (tasks, command line)")
+    loader_url: SecretStr = Field(SecretStr(""), description="Postgres as the loader role (consumers)")
+    owner_url: SecretStr = Field(SecretStr(""), description="Postgres as the owner (migrations, contract apply)")
+    reader_url: SecretStr = Field(SecretStr(""), description="Postgres as the reader role (headgate sql, UI)")
+
+    amqp_url: SecretStr = Field(SecretStr(""), description="RabbitMQ, amqp://user:password@host:port/vhost")
+    rabbitmq_api_url: SecretStr = Field(SecretStr(""), description="RabbitMQ management API with credentials")
+
+    s3_endpoint: str = Field("", description="S3 endpoint, http(s)://host:port")
+    s3_access_key: str = Field("", description="S3 access key")
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key")
+    s3_region: str = Field("us-east-1", description="S3 region")
+    staging_bucket: str = Field("headgate-staging", description="Bucket of accepted batches")
+
+    airflow_url: str = Field("", description="Airflow api-server, http(s)://host:port")
+    airflow_user: str = Field("", description="Airflow user of the command line")
+    airflow_password: SecretStr = Field(SecretStr(""), description="Its password")
+
+    chunk_bytes: int = Field(16 * MIB, ge=4096, description="Target size of a chunk where the contract says nothing")
+    batch_bytes: int = Field(4 * MIB, ge=1024, description="Target size of a batch (one message) before compression")
+    max_record_bytes: int = Field(1 * MIB, ge=1024, description="Longest record; a longer one is a broken quote")
+    lanes: int = Field(2, ge=1, le=64, description="Mapped tasks a step at most; each imports Great Expectations once")
+    lane_bytes: int = Field(64 * MIB, ge=1, description="Bytes that make another lane worth its start-up")
+    settle_timeout: float = Field(6 * 3600, gt=0, description="Longest wait for the receipts of a run")
+
+    prefetch: int = Field(8, ge=1, description="Messages a consumer holds unacknowledged")
+    transaction_bytes: int = Field(32 * MIB, ge=1, description="Decompressed bytes a consumer applies in one transaction")
+    idle_seconds: float = Field(0.2, gt=0, description="Quiet time after which a consumer applies what it has")
+    log_format: str = Field("auto", pattern="^(auto|json|console)$", description="json in services, console in a terminal")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    def require(self, name: str) -> str:
+        """The value of a connection setting; ``Fatal`` with the variable's name when it is not set."""
+        value = getattr(self, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        if not text:
+            raise Fatal(
+                f"HEADGATE_{name.upper()} is not set. Start the embedded stack with `headgate up`, "
+                "or point the variable at your own server."
+            )
+        return text
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    home = default_home()
+    try:
+        return Settings(_env_file=home / "headgate.env")  # type: ignore[call-arg]
+    except ValidationError as error:
+        lines = [f"HEADGATE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise Fatal("wrong settings: " + "; ".join(lines)) from None
