@@ -7,10 +7,12 @@ start with its name (``Fatal``). In Airflow tasks the connections ``headgate_pos
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from headgate.errors import Fatal
@@ -19,10 +21,12 @@ MIB = 1024 * 1024
 
 
 def default_home() -> Path:
-    """``$HEADGATE_HOME``, else ``.headgate`` in the working directory."""
-    import os
-
-    return Path(os.environ.get("HEADGATE_HOME") or ".headgate").resolve()
+    """``$HEADGATE_HOME``, else ``.headgate`` in the checkout, else in the working directory."""
+    if named := os.environ.get("HEADGATE_HOME"):
+        return Path(named).resolve()
+    checkout = Path(__file__).resolve().parents[2]
+    root = checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
+    return root / ".headgate"
 
 
 class Settings(BaseSettings):
@@ -63,6 +67,11 @@ class Settings(BaseSettings):
     idle_seconds: float = Field(0.2, gt=0, description="Quiet time after which a consumer applies what it has")
     log_format: str = Field("auto", pattern="^(auto|json|console)$", description="json in services, console in a terminal")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("home", mode="before")
+    @classmethod
+    def _absolute(cls, value: Any) -> Path:
+        return Path(value).resolve()
 
     def require(self, name: str) -> str:
         """The value of a connection setting; ``Fatal`` with the variable's name when it is not set."""
