@@ -1,0 +1,73 @@
+"""Real EPA files against their published totals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import Headgate
+
+
+@pytest.fixture(scope="module")
+def books(headgate: Headgate, shared: Path) -> dict[str, Any]:
+    """All real files of both datasets, loaded."""
+    files = {"egrid_plants": sorted(shared.glob("plnt_*.csv")), "egrid_generators": sorted(shared.glob("gen_*.csv"))}
+    for dataset, paths in files.items():
+        headgate("put", dataset, *paths)
+    return {dataset: headgate.run(dataset) for dataset in files}
+
+
+@pytest.fixture(scope="module")
+def truth(shared: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((shared / "ground_truth.json").read_text())
+    return found
+
+
+def test_the_books_balance_and_nothing_is_quarantined(books: dict[str, Any]) -> None:
+    for book in books.values():
+        assert (book["state"], book["balanced"]) == ("success", True)
+        assert book["rows"]["read"] == book["rows"]["inserted"] > 0
+
+
+@pytest.mark.usefixtures("books")
+@pytest.mark.parametrize("year", ["2010", "2014", "2018"])
+def test_a_year_equals_the_published_totals(headgate: Headgate, truth: dict[str, Any], year: str) -> None:
+    true = truth[year]
+    [row] = headgate.sql(
+        "SELECT count(*) AS n, sum(net_generation_mwh) AS mwh, sum(nameplate_capacity_mw) AS mw, "
+        f"sum(co2_short_tons) AS co2 FROM egrid.plants WHERE year = {year}"
+    )
+    assert row["n"] == true["rows"]
+    assert row["mwh"] == pytest.approx(true["net_generation_mwh"], abs=0.01)
+    if "co2_short_tons" in true:
+        assert row["co2"] == pytest.approx(true["co2_short_tons"], abs=0.01)
+    top = headgate.sql(
+        f"SELECT plant_code FROM egrid.plants WHERE year = {year} AND net_generation_mwh IS NOT NULL "
+        "ORDER BY net_generation_mwh DESC LIMIT 5"
+    )
+    assert [plant["plant_code"] for plant in top] == [plant["orispl"] for plant in true["top5"]]
+
+
+@pytest.mark.usefixtures("books")
+def test_a_messy_export_gives_the_sums_of_its_clean_twin(headgate: Headgate, shared: Path) -> None:
+    sums = (
+        "SELECT count(*) AS n, sum(net_generation_mwh) AS mwh, sum(co2_short_tons) AS co2, "
+        "sum(nameplate_capacity_mw) AS mw FROM egrid.plants WHERE year = 2018"
+    )
+    [clean] = headgate.sql(sums)
+    headgate("put", "egrid_plants", shared / "messy" / "plnt_2018_epa_explorer.csv")
+    book = headgate.run("egrid_plants")
+    assert book["balanced"] and book["rows"]["read"] == clean["n"] and book["rows"]["blank"] == 2
+    [messy] = headgate.sql(sums)
+    assert messy == pytest.approx(clean, abs=0.01)
+
+
+@pytest.mark.usefixtures("books")
+def test_an_export_without_plant_codes_is_refused_with_a_reason(headgate: Headgate, shared: Path) -> None:
+    headgate("put", "egrid_plants", shared / "messy" / "plnt_2010_yazrey.csv")
+    book = headgate.run("egrid_plants", check=False)
+    assert book["state"] == "failed" and book["rows"]["read"] == 0
+    assert "ORISPL" in book["held"][0]["reason"]
