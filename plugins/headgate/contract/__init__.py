@@ -1,0 +1,24 @@
+"""Data contracts: read from ODCS files, matched against headers, turned into tables, kept in the registry."""
+
+from headgate.contract.document import contract_from_document, load_contract, load_contracts
+from headgate.contract.header import HeaderMatch, match_header, refusal
+from headgate.contract.model import Column, Contract, Derive, Index, Refuse, UnitRule, fold
+from headgate.contract.table import evolve_ddl, table_ddl
+
+__all__ = [
+    "Column",
+    "Contract",
+    "Derive",
+    "HeaderMatch",
+    "Index",
+    "Refuse",
+    "UnitRule",
+    "contract_from_document",
+    "evolve_ddl",
+    "fold",
+    "load_contract",
+    "load_contracts",
+    "match_header",
+    "refusal",
+    "table_ddl",
+]

@@ -1,0 +1,318 @@
+"""Reading a contract from its ODCS v3 document.
+
+The Open Data Contract Standard names columns, types, keys, servers, owner and SLA. What it has
+no word for stands in ``customProperties`` under the names of ``CONTRACT_PROPERTIES``,
+``SERVER_PROPERTIES`` and ``COLUMN_PROPERTIES``; ``headgate contract check`` refuses any other name, so a
+misspelt one is not passed over in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from headgate.contract.model import (
+    COLUMN_TYPES,
+    DEFAULT_NULL_TOKENS,
+    Column,
+    Contract,
+    Derive,
+    Index,
+    Refuse,
+    UnitRule,
+)
+from headgate.errors import Fatal
+
+CONTRACT_PROPERTIES = frozenset(
+    {"nullTokens", "drift", "rejectThreshold", "minimumRows", "onRewrite", "chunkBytes", "refuse", "indexes"}
+)
+SERVER_PROPERTIES = frozenset({"formats", "delimiter", "sheet"})
+COLUMN_PROPERTIES = frozenset(
+    {"aliases", "unit", "nullTokens", "form", "pad", "recode", "unitRules", "derive", "trim", "evolved"}
+)
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+def load_contracts(directory: Path) -> dict[str, Contract]:
+    """All contracts of a folder by dataset name. ``Fatal`` names the file that is wrong."""
+    contracts = [load_contract(path) for path in sorted(directory.glob("*.yaml"))]
+    return {contract.dataset: contract for contract in contracts}
+
+
+def load_contract(path: Path) -> Contract:
+    """Read and validate one contract file. ``Fatal`` says which file, which place and what is wrong."""
+    contract = contract_from_document(read_document(path), source=str(path))
+    if contract.dataset != path.stem:
+        raise Fatal(f"{path}: the contract's id is {contract.dataset!r}; name the file {contract.dataset}.yaml")
+    return contract
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The file as a plain ODCS document that the standard's own model accepts."""
+    import yaml
+
+    try:
+        document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except OSError as error:
+        raise Fatal(f"{path}: cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise Fatal(f"{path}: not YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise Fatal(f"{path}: not a data contract: the file holds no mapping")
+    _accept_odcs(document, path)
+    return document
+
+
+def contract_from_document(document: Mapping[str, Any], source: str = "contract") -> Contract:
+    """The contract of an ODCS document, from a file or from the registry.
+
+    ``source`` is named in errors. Needs no file and no package beyond the standard library. Raises
+    ``Fatal`` for what Headgate cannot work with.
+    """
+    try:
+        return _contract(document)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+        raise Fatal(f"{source}: {what}") from None
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 of the document's content; comments and layout of the file do not count."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def custom_properties(element: Mapping[str, Any]) -> dict[str, Any]:
+    """``customProperties`` of an ODCS element as a mapping."""
+    return {item["property"]: item["value"] for item in element.get("customProperties") or ()}
+
+
+def _accept_odcs(document: Mapping[str, Any], path: Path) -> None:
+    from open_data_contract_standard.model import OpenDataContractStandard
+    from pydantic import ValidationError
+
+    try:
+        OpenDataContractStandard.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise Fatal(f"{path}: not a valid ODCS document at {place}: {first['msg']}") from None
+
+
+def _contract(document: Mapping[str, Any]) -> Contract:
+    _require_text(document, "id", "version", "name")
+    objects = document["schema"]
+    if len(objects) != 1:
+        raise ValueError(f"schema holds {len(objects)} objects; one contract is one table")
+    table = objects[0]
+    schema_name, _, table_name = str(table["physicalName"]).partition(".")
+    custom = custom_properties(document)
+    _known(custom, CONTRACT_PROPERTIES, "the contract")
+    null_tokens = tuple(custom.get("nullTokens", DEFAULT_NULL_TOKENS))
+    columns = tuple(_column(item, null_tokens) for item in table["properties"])
+    server = _server(document)
+    server_custom = custom_properties(server)
+    _known(server_custom, SERVER_PROPERTIES, "the server")
+    bucket, prefix = _location(str(server["location"]))
+    contract = Contract(
+        dataset=document["id"],
+        name=document["name"],
+        version=str(document["version"]),
+        description=_description(document),
+        schema=_identifier(schema_name, "schema"),
+        table=_identifier(table_name, "table"),
+        columns=columns,
+        key=_key(table["properties"]),
+        owner=_owner(document),
+        bucket=bucket,
+        prefix=prefix,
+        formats=tuple(server_custom.get("formats", ("csv",))),
+        delimiter=str(server_custom.get("delimiter", ",")),
+        encoding=str(server.get("encoding", "utf-8")).lower(),
+        sheet=server_custom.get("sheet"),
+        null_tokens=null_tokens,
+        drift=_one_of(custom.get("drift", "rescue"), ("freeze", "evolve", "discard", "rescue"), "drift"),
+        reject_threshold=_ratio(custom.get("rejectThreshold", 0.05)),
+        minimum_rows=int(custom.get("minimumRows", 1)),
+        on_rewrite=_one_of(custom.get("onRewrite", "merge"), ("merge",), "onRewrite"),
+        chunk_bytes=custom.get("chunkBytes"),
+        schedule=_schedule(document),
+        sla=_sla(document),
+        refuse=tuple(_refuse(item) for item in custom.get("refuse", ())),
+        indexes=tuple(Index(tuple(item)) for item in custom.get("indexes", ())),
+        tags=tuple(document.get("tags") or ()),
+        document=document,
+        sha256=digest(document),
+    )
+    _cross_check(contract)
+    return contract
+
+
+def _column(item: Mapping[str, Any], null_tokens: tuple[str, ...]) -> Column:
+    name = _identifier(str(item["name"]), "column")
+    custom = custom_properties(item)
+    _known(custom, COLUMN_PROPERTIES, f"column {name}")
+    kind = str(item["physicalType"]).lower()
+    if kind.split("(")[0] not in COLUMN_TYPES:
+        raise ValueError(f"column {name}: physicalType {kind!r} is none of {', '.join(sorted(COLUMN_TYPES))}")
+    aliases = dict.fromkeys([*map(str, custom.get("aliases", ())), name])
+    return Column(
+        name=name,
+        type=kind,
+        required=bool(item.get("required") or item.get("primaryKey")),
+        title=item.get("businessName") or "",
+        description=" ".join((item.get("description") or "").split()),
+        unit=custom.get("unit"),
+        aliases=tuple(aliases),
+        null_tokens=tuple(dict.fromkeys([*null_tokens, *map(str, custom.get("nullTokens", ()))])),
+        form=_one_of(custom.get("form"), (None, "code"), f"column {name}: form"),
+        pad=custom.get("pad"),
+        recode=tuple((str(old), str(new)) for old, new in dict(custom.get("recode", {})).items()),
+        units=tuple(_unit_rule(rule, name) for rule in custom.get("unitRules", ())),
+        derive=tuple(_derive(rule, name) for rule in custom.get("derive", ())),
+        trim=bool(custom.get("trim", True)),
+        evolved=bool(custom.get("evolved", False)),
+    )
+
+
+def _unit_rule(rule: Mapping[str, Any], column: str) -> UnitRule:
+    place = f"column {column}: unitRules"
+    _known(rule, frozenset({"factor", "column", "op", "value", "header"}), place)
+    by_column = {"column", "op", "value"} <= rule.keys()
+    if by_column == ("header" in rule):
+        raise ValueError(f"{place}: give either column, op and value, or header")
+    if not by_column:
+        return UnitRule(factor=float(rule["factor"]), header=str(rule["header"]))
+    op = _one_of(rule["op"], ("lt", "le", "gt", "ge", "eq"), f"{place}: op")
+    return UnitRule(float(rule["factor"]), str(rule["column"]), op, float(rule["value"]))
+
+
+def _derive(rule: Mapping[str, Any], column: str) -> Derive:
+    place = f"column {column}: derive"
+    _known(rule, frozenset({"source", "pattern", "add"}), place)
+    if _pattern(rule["pattern"], place).groups != 1:
+        raise ValueError(f"{place}: the pattern {rule['pattern']!r} needs exactly one group")
+    source = _one_of(rule["source"], ("header", "key"), f"{place}: source")
+    return Derive(source, str(rule["pattern"]), int(rule.get("add", 0)))
+
+
+def _refuse(rule: Mapping[str, Any]) -> Refuse:
+    _known(rule, frozenset({"where", "pattern", "reason"}), "refuse")
+    _pattern(rule["pattern"], "refuse")
+    where = _one_of(rule["where"], ("key", "header", "sheet"), "refuse: where")
+    return Refuse(where, str(rule["pattern"]), " ".join(str(rule["reason"]).split()))
+
+
+def _key(properties: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    keys = [item for item in properties if item.get("primaryKey")]
+    if not keys:
+        raise ValueError("no column is a primaryKey: Headgate merges by key and needs at least one")
+    return tuple(str(item["name"]) for item in sorted(keys, key=lambda item: item.get("primaryKeyPosition", 0)))
+
+
+def _server(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    for server in document["servers"]:
+        if server.get("type") == "s3":
+            return dict(server)
+    raise ValueError("no server of type s3: it says in which bucket the objects arrive")
+
+
+def _location(location: str) -> tuple[str, str]:
+    parts = urlsplit(location)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise ValueError(f"server location {location!r} is not s3://bucket/prefix/")
+    return parts.netloc, parts.path.lstrip("/").rstrip("/") + "/"
+
+
+def _owner(document: Mapping[str, Any]) -> str:
+    team = document.get("team") or {}
+    if isinstance(team, Mapping):
+        return str(team.get("name") or "unowned")
+    return str(team[0].get("name") or team[0].get("username") or "unowned")
+
+
+def _description(document: Mapping[str, Any]) -> str:
+    description = document.get("description") or {}
+    parts = [description.get(part) for part in ("purpose", "usage", "limitations")]
+    return "\n\n".join(part.strip() for part in parts if part)
+
+
+def _schedule(document: Mapping[str, Any]) -> str | None:
+    for item in document.get("slaProperties") or ():
+        if item.get("scheduler") == "cron":
+            return str(item["schedule"])
+    return None
+
+
+def _sla(document: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        str(item["property"]): f"{item['value']} {item.get('unit') or ''}".strip()
+        for item in document.get("slaProperties") or ()
+        if item.get("value") is not None
+    }
+
+
+def _cross_check(contract: Contract) -> None:
+    """What one element alone cannot show."""
+    names = [column.name for column in contract.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"columns named twice: {', '.join(twice)}")
+    for column in contract.columns:
+        for rule in column.units:
+            if rule.column is not None and rule.column not in names:
+                raise ValueError(f"column {column.name}: unitRules compare {rule.column!r}, which is no column")
+        if column.units and not column.is_number:
+            raise ValueError(f"column {column.name}: unitRules on a column of type {column.type}")
+    for index in contract.indexes:
+        for name in index.columns:
+            if name not in names:
+                raise ValueError(f"indexes name {name!r}, which is no column")
+    if contract.sheet is not None:
+        _pattern(contract.sheet, "sheet")
+
+
+def _require_text(document: Mapping[str, Any], *names: str) -> None:
+    for name in names:
+        if not document[name]:
+            raise ValueError(f"{name} is empty")
+    _identifier(str(document["id"]), "id")
+
+
+def _identifier(name: str, what: str) -> str:
+    """Names become SQL identifiers, queue names and DAG ids: keep to what all of them take."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{what} {name!r}: use lower-case letters, digits and _ (at most 63, no digit first)")
+    return name
+
+
+def _known(names: Mapping[str, Any], allowed: frozenset[str], place: str) -> None:
+    unknown = sorted(set(names) - allowed)
+    if unknown:
+        raise ValueError(f"{place}: unknown property {', '.join(unknown)}; known are {', '.join(sorted(allowed))}")
+
+
+def _one_of(value: Any, allowed: tuple[Any, ...], place: str) -> Any:
+    if value not in allowed:
+        raise ValueError(f"{place}: {value!r} is none of {', '.join(map(str, allowed))}")
+    return value
+
+
+def _ratio(value: Any) -> float:
+    ratio = float(value)
+    if not 0 <= ratio <= 1:
+        raise ValueError(f"rejectThreshold {ratio} is a share of rows: give 0 to 1")
+    return ratio
+
+
+def _pattern(text: Any, place: str) -> re.Pattern[str]:
+    try:
+        return re.compile(str(text))
+    except re.error as error:
+        raise ValueError(f"{place}: {text!r} is not a regular expression: {error}") from None
