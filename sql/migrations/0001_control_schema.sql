@@ -1,9 +1,6 @@
 -- Control schema: the registry, the ledger, the receipts and the quarantine.
 -- The books (sql/views) are read from these tables and from nothing else.
 
-CREATE SCHEMA headgate;
-COMMENT ON SCHEMA headgate IS 'Control plane of Headgate: what was read, where each row went';
-
 -- Registry: every version of every contract that was ever applied.
 CREATE TABLE headgate.dataset (
     dataset      text        NOT NULL,
@@ -34,6 +31,8 @@ CREATE TABLE headgate.run (
     finished_at      timestamptz,
     UNIQUE (dataset, dag_run_id)
 );
+CREATE INDEX run_of_dataset ON headgate.run (dataset, run_id);
+CREATE INDEX run_running ON headgate.run (dataset) WHERE state = 'running';
 
 -- Ledger: one row for each version of an object that a scan has met.
 CREATE TABLE headgate.object (
@@ -64,7 +63,8 @@ CREATE INDEX object_of_run ON headgate.object (run_id);
 CREATE INDEX object_of_lineage ON headgate.object (dataset, lineage, version)
     WHERE state IN ('published', 'loaded');
 CREATE INDEX object_newest ON headgate.object (dataset, version) WHERE state IN ('published', 'loaded');
-CREATE INDEX object_open ON headgate.object (dataset, state) WHERE state NOT IN ('loaded', 'duplicate');
+CREATE INDEX object_unfinished ON headgate.object (dataset, object_id)
+    WHERE state IN ('found', 'inspected', 'validated', 'published');
 
 -- A piece of an object, small enough to be held in memory.
 CREATE TABLE headgate.chunk (
@@ -94,6 +94,8 @@ CREATE TABLE headgate.batch (
     byte_offset bigint   NOT NULL,               -- where its bytes lie in the chunk's staged object
     byte_length bigint   NOT NULL,
     rows        bigint   NOT NULL CHECK (rows > 0),
+    first_row   bigint   NOT NULL,               -- numbers of its first and last row in the object, so that
+    last_row    bigint   NOT NULL,               -- the way of any row can be told later
     sha256      text     NOT NULL,               -- of those bytes
     streamed_at timestamptz,
     UNIQUE (chunk_id, ordinal)
@@ -124,7 +126,8 @@ CREATE TABLE headgate.quarantine (
     object_id     bigint      NOT NULL REFERENCES headgate.object,
     chunk_id      bigint      NOT NULL,
     row_number    bigint      NOT NULL,          -- 1-based data record of the object
-    line          bigint      NOT NULL,          -- 1-based physical line of the object
+    line          bigint,                        -- 1-based physical line of the object; unknown to the consumer,
+                                                 -- so NULL until `report` completes a row of stage 'load'
     stage         text        NOT NULL CHECK (stage IN ('validate', 'load')),
     rule          text        NOT NULL,          -- of the first violation
     column_name   text,
@@ -141,7 +144,26 @@ CREATE TABLE headgate.quarantine (
     replay_key    text,                          -- the landing object that carries the replay
     UNIQUE (object_id, row_number)
 );
+CREATE INDEX quarantine_of_chunk ON headgate.quarantine (chunk_id);
+CREATE INDEX quarantine_of_dataset ON headgate.quarantine (dataset, quarantine_id);
 CREATE INDEX quarantine_open ON headgate.quarantine (dataset, quarantine_id) WHERE state = 'open';
+CREATE INDEX quarantine_incomplete ON headgate.quarantine (object_id) WHERE line IS NULL;
+
+-- Outbox of replays: the rows are marked and the bytes are kept in one transaction; the object is
+-- put afterwards, as often as it takes. A crash in between loses nothing and doubles nothing.
+CREATE TABLE headgate.replay (
+    replay_key text        PRIMARY KEY,          -- deterministic: origin object and quarantine ids
+    dataset    text        NOT NULL,
+    bucket     text        NOT NULL,
+    object_id  bigint      NOT NULL REFERENCES headgate.object,   -- the origin
+    rows       bigint      NOT NULL CHECK (rows > 0),
+    body       bytea,                            -- the object's bytes, dropped when it was put
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text        NOT NULL DEFAULT session_user,
+    put_at     timestamptz,
+    CHECK ((body IS NULL) = (put_at IS NOT NULL))
+);
+CREATE INDEX replay_pending ON headgate.replay (dataset) WHERE put_at IS NULL;
 
 -- What a person or a later consumer should know of.
 CREATE TABLE headgate.alert (
@@ -159,3 +181,4 @@ CREATE TABLE headgate.alert (
     resolved_at timestamptz
 );
 CREATE INDEX alert_of_message ON headgate.alert (message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX alert_open ON headgate.alert (kind, dataset) WHERE resolved_at IS NULL;
