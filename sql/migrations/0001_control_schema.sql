@@ -60,8 +60,7 @@ CREATE TABLE headgate.object (
 );
 CREATE INDEX object_of_key ON headgate.object (bucket, key, object_id);
 CREATE INDEX object_of_run ON headgate.object (run_id);
-CREATE INDEX object_of_lineage ON headgate.object (dataset, lineage, version)
-    WHERE state IN ('published', 'loaded');
+CREATE INDEX object_of_lineage ON headgate.object (dataset, lineage, version);
 CREATE INDEX object_newest ON headgate.object (dataset, version) WHERE state IN ('published', 'loaded');
 CREATE INDEX object_unfinished ON headgate.object (dataset, object_id)
     WHERE state IN ('found', 'inspected', 'validated', 'published');
