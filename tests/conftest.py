@@ -1,0 +1,271 @@
+"""Real servers for the tests: one private set a test home, a fresh database, vhost and buckets a test.
+
+Sessions that run side by side share the servers; the last one ends them (not where
+``HEADGATE_TEST_KEEP`` is set, which saves the start on the next call).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from headgate import paths
+from headgate.settings import Settings
+from headgate.settings import settings as process_settings
+from headgate.stack import Part, Stack, connections, objectstore, postgres, rabbitmq
+from headgate.stack.ports import Ports
+from headgate.stack.secrets import Secrets
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The running private servers of the test home."""
+
+    stack: Stack
+    ports: Ports
+    secrets: Secrets
+
+    @property
+    def home(self) -> Path:
+        return self.stack.layout.home
+
+    def admin_url(self, database: str = "postgres") -> str:
+        return postgres.admin_url(self.ports, self.secrets, database)
+
+
+@dataclass(frozen=True)
+class Database:
+    """One test's own database, migrated, with a URL for each role."""
+
+    name: str
+    owner_url: str
+    loader_url: str
+    pipeline_url: str
+    reader_url: str
+    admin_url: str
+
+
+@dataclass(frozen=True)
+class Broker:
+    """One test's own virtual host. ``api_url`` holds the credentials, too."""
+
+    vhost: str
+    url: str
+    api_url: str
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """One test's own buckets, and a client that may do everything in them."""
+
+    landing: str
+    staging: str
+    endpoint: str
+    access_key: str
+    secret_key: str
+    region: str
+    client: Minio
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A database, a virtual host and buckets; their settings as an object and as variables for programs."""
+
+    database: Database
+    broker: Broker
+    buckets: Buckets
+    variables: dict[str, str]
+    settings: Settings
+
+
+def test_home() -> Path:
+    return Path(os.environ.get("HEADGATE_TEST_HOME") or CHECKOUT / ".headgate" / "test")
+
+
+@contextmanager
+def in_use(home: Path) -> Iterator[None]:
+    """Tell other sessions that we use the servers, and start and end them in turn."""
+    home.mkdir(parents=True, exist_ok=True)
+    stack = Stack(home)
+    with open(home / "users.lock", "w") as users, open(home / "turn.lock", "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        stack.up(Part.SERVERS)
+        postgres.make_databases(stack.ports, stack.secrets)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        try:
+            yield
+        finally:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            if is_last(users) and not os.environ.get("HEADGATE_TEST_KEEP"):
+                stack.down()
+
+
+def is_last(users: Any) -> bool:
+    """Whether no other session holds the servers."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """PostgreSQL, RabbitMQ and S3, started by the stack that users start."""
+    with in_use(test_home()):
+        stack = Stack(test_home())
+        yield Servers(stack, stack.ports, stack.secrets)
+
+
+@pytest.fixture(scope="session")
+def template(servers: Servers) -> str:
+    """A migrated database to clone from, named by the migrations' content and made once for all sessions."""
+    from headgate.db import migrate
+
+    name = f"template_{sql_fingerprint()}"
+    with open(servers.home / "template.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not admin(servers, "SELECT FROM pg_database WHERE datname = %s", (name,)):
+            draft = f"draft_{uuid.uuid4().hex[:12]}"
+            admin(servers, f"CREATE DATABASE {draft} OWNER headgate_owner")
+            urls = connections.database_urls(servers.ports, servers.secrets, draft)
+            migrate(urls["HEADGATE_OWNER_URL"], servers.secrets.roles)
+            admin(servers, f"ALTER DATABASE {draft} RENAME TO {name}")
+    return name
+
+
+def sql_fingerprint() -> str:
+    """Short hash of all that makes the schema."""
+    digest = hashlib.sha256((paths.PACKAGE / "db.py").read_bytes())
+    for path in sorted(paths.sql_dir().rglob("*.sql")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def admin(servers: Servers, statement: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Run one statement as the superuser; its rows."""
+    import psycopg2
+
+    connection = psycopg2.connect(servers.admin_url())
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement, arguments)
+            return list(cursor.fetchall()) if cursor.description is not None else []
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def database(servers: Servers, template: str) -> Iterator[Database]:
+    """A fresh migrated database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin(servers, f"CREATE DATABASE {name} TEMPLATE {template} OWNER headgate_owner STRATEGY file_copy")
+    urls = connections.database_urls(servers.ports, servers.secrets, name)
+    yield Database(
+        name=name,
+        owner_url=urls["HEADGATE_OWNER_URL"],
+        loader_url=urls["HEADGATE_LOADER_URL"],
+        pipeline_url=urls["HEADGATE_DATABASE_URL"],
+        reader_url=urls["HEADGATE_READER_URL"],
+        admin_url=servers.admin_url(name),
+    )
+    admin(servers, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def broker(servers: Servers) -> Iterator[Broker]:
+    """A fresh virtual host."""
+    import httpx
+
+    vhost = f"test_{uuid.uuid4().hex[:12]}"
+    api_url = rabbitmq.api_url_with_login(servers.ports, servers.secrets)
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    with httpx.Client(base_url=api_url, trust_env=False, timeout=20) as api:
+        api.put(f"/api/vhosts/{vhost}").raise_for_status()
+        api.put(f"/api/permissions/{vhost}/{rabbitmq.USER}", json=everything).raise_for_status()
+        yield Broker(vhost, rabbitmq.amqp_url(servers.ports, servers.secrets, vhost), api_url)
+        api.delete(f"/api/vhosts/{vhost}").raise_for_status()
+
+
+@pytest.fixture
+def buckets(servers: Servers) -> Iterator[Buckets]:
+    """Fresh landing and staging buckets."""
+    from minio import Minio
+
+    mark = uuid.uuid4().hex[:12]
+    made = Buckets(
+        landing=f"landing-{mark}",
+        staging=f"staging-{mark}",
+        endpoint=objectstore.endpoint(servers.ports),
+        access_key=servers.secrets.s3_access_key,
+        secret_key=servers.secrets.s3_secret_key,
+        region=objectstore.REGION,
+        client=Minio(
+            objectstore.endpoint(servers.ports).removeprefix("http://"),
+            access_key=servers.secrets.s3_access_key,
+            secret_key=servers.secrets.s3_secret_key,
+            region=objectstore.REGION,
+            secure=False,
+        ),
+    )
+    names = (made.landing, made.staging)
+    for name in names:
+        made.client.make_bucket(bucket_name=name)
+    yield made
+    for name in names:
+        empty_and_remove(made.client, name)
+
+
+def empty_and_remove(client: Minio, bucket: str) -> None:
+    """Remove a bucket with its objects; a test may have removed it already."""
+    if not client.bucket_exists(bucket_name=bucket):
+        return
+    for found in client.list_objects(bucket_name=bucket, recursive=True):
+        client.remove_object(bucket_name=bucket, object_name=str(found.object_name))
+    client.remove_bucket(bucket_name=bucket)
+
+
+@pytest.fixture
+def environment(
+    database: Database,
+    broker: Broker,
+    buckets: Buckets,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Environment]:
+    """All of them, with ``HEADGATE_*`` set for this process and for the programs it starts."""
+    variables = {
+        "HEADGATE_HOME": str(tmp_path / "home"),
+        "HEADGATE_OWNER_URL": database.owner_url,
+        "HEADGATE_DATABASE_URL": database.pipeline_url,
+        "HEADGATE_LOADER_URL": database.loader_url,
+        "HEADGATE_READER_URL": database.reader_url,
+        "HEADGATE_AMQP_URL": broker.url,
+        "HEADGATE_RABBITMQ_API_URL": broker.api_url,
+        "HEADGATE_S3_ENDPOINT": buckets.endpoint,
+        "HEADGATE_S3_ACCESS_KEY": buckets.access_key,
+        "HEADGATE_S3_SECRET_KEY": buckets.secret_key,
+        "HEADGATE_S3_REGION": buckets.region,
+        "HEADGATE_STAGING_BUCKET": buckets.staging,
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    process_settings.cache_clear()
+    yield Environment(database, broker, buckets, variables, process_settings())
+    process_settings.cache_clear()
