@@ -1,0 +1,6 @@
+-- Like merge_superseded, by the version that vouches for the row in place.
+SELECT count(*)
+FROM {stage} s
+JOIN {table} t ON {same_key_target}
+WHERE (t._object_version, t._object_id) > (%(version)s, %(object_id)s)
+    OR coalesce(headgate.effective_version(t._object_id), t._object_version) > %(version)s;
