@@ -24,18 +24,23 @@ app = typer.Typer(
 )
 
 
+def print_version(wanted: bool) -> None:
+    """``--version``: print it and end."""
+    if wanted:
+        print(version("headgate"))
+        raise typer.Exit
+
+
 @app.callback()
 def options(
-    show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and end."),
     ] = False,
 ) -> None:
     """Set up what all commands share."""
     from headgate.logs import configure
 
-    if show_version:
-        print(version("headgate"))
-        raise typer.Exit
     configure()
 
 

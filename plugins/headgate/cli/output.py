@@ -42,7 +42,7 @@ def plain(value: object) -> Any:
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", numeric: Iterable[str] = ()
 ) -> None:
-    """Print a table; values are shown as they are, markup in them has no effect. Numeric columns stand right."""
+    """Print a table; markup in values has no effect. Columns named in ``numeric`` stand right."""
     right = set(numeric)
     made = Table(title=title or None, title_justify="left", header_style="bold")
     for column in columns:

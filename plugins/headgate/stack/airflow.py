@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from headgate import paths
-from headgate.stack import connections, postgres
+from headgate.stack import connections, objectstore, postgres, rabbitmq
 from headgate.stack.health import airflow_part_answers, http_answers
 from headgate.stack.layout import Layout, write_private
 from headgate.stack.ports import HOST, Ports
@@ -117,15 +117,15 @@ def airflow_connections(ports: Ports, secrets: Secrets) -> dict[str, str]:
         "port": ports.s3,
         "login": secrets.s3_access_key,
         "password": secrets.s3_secret_key,
-        "extra": {"endpoint_url": f"http://{HOST}:{ports.s3}", "region_name": connections.objectstore.REGION},
+        "extra": {"endpoint_url": f"http://{HOST}:{ports.s3}", "region_name": objectstore.REGION},
     }
     broker = {
         "conn_type": "headgate_rabbitmq",
         "host": HOST,
         "port": ports.rabbitmq,
-        "login": connections.rabbitmq.USER,
+        "login": rabbitmq.USER,
         "password": secrets.rabbitmq,
-        "schema": connections.rabbitmq.VHOST,
+        "schema": rabbitmq.VHOST,
     }
     named = {"POSTGRES": database, "S3": bucket, "RABBITMQ": broker}
     return {f"AIRFLOW_CONN_HEADGATE_{name}": json.dumps(value) for name, value in named.items()}

@@ -79,14 +79,14 @@ class Layout:
 
     @property
     def socket(self) -> Path:
-        """The supervisor's socket: in the home, or in a private folder under /tmp where that path is too long."""
+        """The supervisor's socket: in the home, or in a private folder under /tmp where its path is too long."""
         near = self.run / "supervisor.sock"
         if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
             return near
         return Path(tempfile.gettempdir()) / f"headgate-{os.getuid()}-{self.mark}" / "supervisor.sock"
 
     def create(self) -> None:
-        """Make the folders. The home may be passed through (PostgreSQL may run as another user), not listed."""
+        """Make the folders. Others may pass through the home (PostgreSQL as another user), not list it."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.home.chmod(0o711)
         for folder in (self.run, self.logs, self.rabbitmq, self.buckets, self.airflow):

@@ -37,7 +37,7 @@ def load(layout: Layout) -> Ports | None:
 
 
 def choose(layout: Layout, say: Callable[[str], None]) -> Ports:
-    """The kept ports where they are still free, new ones where not; call it only while nothing of ours runs."""
+    """The kept ports where still free, new ones where not; call it only while nothing of ours runs."""
     kept = load(layout)
     chosen: dict[str, int] = {}
     for field in fields(Ports):
@@ -66,12 +66,11 @@ def next_free(layout: Layout, taken: set[int]) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there now, on loopback and on all addresses."""
-    for host in (HOST, "0.0.0.0"):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                return False
+    """Whether a server could listen there now; one that listens on all addresses is in the way, too."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
     return True

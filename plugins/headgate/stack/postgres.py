@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headgate.errors import Fatal
 from headgate.stack.health import postgres_answers
@@ -16,6 +17,9 @@ from headgate.stack.layout import Layout, write_private
 from headgate.stack.ports import HOST, Ports
 from headgate.stack.programs import Program
 from headgate.stack.secrets import Secrets
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
 
 ADMIN = "postgres"
 DATABASE = "headgate"
@@ -159,7 +163,7 @@ def make_databases(ports: Ports, secrets: Secrets) -> None:
         connection.close()
 
 
-def make_role(cursor, name: str, password: str, attribute: str) -> None:  # type: ignore[no-untyped-def]
+def make_role(cursor: Cursor, name: str, password: str, attribute: str) -> None:
     from psycopg2 import sql
 
     cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,))
@@ -170,7 +174,7 @@ def make_role(cursor, name: str, password: str, attribute: str) -> None:  # type
     )
 
 
-def make_database(cursor, name: str, owner: str) -> None:  # type: ignore[no-untyped-def]
+def make_database(cursor: Cursor, name: str, owner: str) -> None:
     from psycopg2 import sql
 
     cursor.execute("SELECT FROM pg_database WHERE datname = %s", (name,))

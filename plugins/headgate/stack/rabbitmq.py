@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,13 +44,13 @@ raft.wal_max_size_bytes = 33554432
 
 def server_script() -> Path | None:
     """The start script of the installed RabbitMQ, or nothing."""
-    for pattern in HOMES:
-        for home in sorted(glob.glob(pattern), reverse=True):
-            for folder in ("bin", "sbin"):
-                script = Path(home) / folder / "rabbitmq-server"
-                if script.is_file():
-                    return script
-    return None
+    return next((path for pattern in SCRIPTS for path in sorted(ROOT.glob(pattern), reverse=True)), None)
+
+
+def epmd_binary() -> str | None:
+    """Erlang's port mapper, or nothing."""
+    packaged = (str(path) for path in ROOT.glob("usr/lib/erlang/erts-*/bin/epmd"))
+    return shutil.which("epmd") or next(packaged, None)
 
 
 def require_server_script() -> Path:
@@ -67,7 +66,7 @@ def require_server_script() -> Path:
 
 def epmd_program(layout: Layout, ports: Ports, environment: Mapping[str, str]) -> Program:
     """Erlang's port mapper, one of our own, so that the machine's is neither needed nor met."""
-    epmd = shutil.which("epmd") or next(iter(sorted(glob.glob("/usr/lib/erlang/erts-*/bin/epmd"))), None)
+    epmd = epmd_binary()
     if not epmd:
         raise Fatal("Erlang's `epmd` is not installed; it comes with the package rabbitmq-server")
     return Program(
