@@ -79,7 +79,7 @@ class Layout:
 
     @property
     def socket(self) -> Path:
-        """The supervisor's socket: in the home, or in a private folder under /tmp where its path is too long."""
+        """The supervisor's socket: in the home, else, its path being too long, in a private folder in /tmp."""
         near = self.run / "supervisor.sock"
         if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
             return near

@@ -14,13 +14,15 @@ from headgate.stack.programs import Program
 from headgate.stack.secrets import Secrets
 
 USER = VHOST = "headgate"
-# Debian's own `rabbitmq-server` on the PATH is a wrapper that wants the system's user; these are the real ones.
-HOMES = (
-    "/usr/lib/rabbitmq",
-    "/usr/lib/rabbitmq/lib/rabbitmq_server-*",
-    "/opt/rabbitmq",
-    "/usr/local/opt/rabbitmq",
+# Debian's `rabbitmq-server` on the PATH is a wrapper that wants the system's user; these are the real ones.
+SCRIPTS = (
+    "usr/lib/rabbitmq/bin/rabbitmq-server",
+    "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server",
+    "opt/rabbitmq/sbin/rabbitmq-server",
+    "usr/local/opt/rabbitmq/sbin/rabbitmq-server",
+    "opt/homebrew/opt/rabbitmq/sbin/rabbitmq-server",
 )
+ROOT = Path("/")
 # For a small machine: the write-ahead log of quorum queues is also kept in memory, 512 MB of it by default.
 CONFIG = """\
 listeners.tcp.1 = {host}:{ports.rabbitmq}
