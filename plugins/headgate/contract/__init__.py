@@ -3,6 +3,7 @@
 from headgate.contract.document import contract_from_document, load_contract, load_contracts
 from headgate.contract.header import HeaderMatch, match_header, refusal
 from headgate.contract.model import Column, Contract, Derive, Index, Refuse, UnitRule, fold
+from headgate.contract.registry import apply_contract, evolve, registered
 from headgate.contract.table import evolve_ddl, table_ddl
 
 __all__ = [
@@ -13,12 +14,15 @@ __all__ = [
     "Index",
     "Refuse",
     "UnitRule",
+    "apply_contract",
     "contract_from_document",
+    "evolve",
     "evolve_ddl",
     "fold",
     "load_contract",
     "load_contracts",
     "match_header",
     "refusal",
+    "registered",
     "table_ddl",
 ]

@@ -108,7 +108,9 @@ class Column:
     null_tokens: tuple[str, ...] = DEFAULT_NULL_TOKENS  # those of the contract included
     form: Literal["code"] | None = None  # 'code': "60814.0" and "60,814" are "60814"; "6204.1" stays
     pad: int | None = None  # pad a text of digits with zeros on the left to this many characters
-    recode: tuple[tuple[str, str], ...] = ()  # (text in the file, text to store), exact; the rest stays as it is
+    recode: tuple[
+        tuple[str, str], ...
+    ] = ()  # (text in the file, text to store), exact; the rest stays as it is
     units: tuple[UnitRule, ...] = ()
     derive: tuple[Derive, ...] = ()
     trim: bool = True

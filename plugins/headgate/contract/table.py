@@ -6,7 +6,7 @@ that names are plain. Statements come one by one, ready to be executed by the ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from headgate.contract.model import RESCUED_COLUMN, SYSTEM_COLUMNS, Column, Contract
@@ -53,13 +53,14 @@ def table_ddl(contract: Contract) -> list[str]:
     ]
 
 
-def evolve_ddl(existing: Mapping[str, str], contract: Contract) -> list[str]:
+def evolve_ddl(existing: Mapping[str, str], contract: Contract, required: Collection[str] = ()) -> list[str]:
     """Statements that add what the contract has and the table lacks.
 
-    ``existing`` maps the table's columns to their types as ``format_type`` names them. A changed type
-    is ``Fatal``: values already loaded would have to be rewritten, which is a person's decision.
-    Added columns are nullable, as the rows that are there have no value for them. Columns that the
-    contract no longer names stay, with their data.
+    ``existing`` maps the table's columns to their types as ``format_type`` names them; those in ``required``
+    are NOT NULL, and take nulls from now on where the contract no longer requires them. A changed type is
+    ``Fatal``: values already loaded would have to be rewritten, which is a person's decision. Added columns
+    are nullable, as the rows that are there have no value for them. Columns that the contract no longer
+    names stay, with their data.
     """
     _refuse_type_changes(existing, contract)
     statements = [
@@ -69,7 +70,7 @@ def evolve_ddl(existing: Mapping[str, str], contract: Contract) -> list[str]:
     ]
     if contract.rescues and RESCUED_COLUMN not in existing:
         statements.append(f"ALTER TABLE {target(contract)} ADD COLUMN IF NOT EXISTS {RESCUED_COLUMN} jsonb")
-    optional = [name for name in existing if _is_optional(name, contract)]
+    optional = [name for name in existing if name in required and _is_optional(name, contract)]
     statements += [f"ALTER TABLE {target(contract)} ALTER COLUMN {quote(n)} DROP NOT NULL" for n in optional]
     return statements
 
@@ -134,8 +135,8 @@ def _refuse_type_changes(existing: Mapping[str, str], contract: Contract) -> Non
         if stored is not None and stored != _CATALOG_NAMES.get(column.type, column.type):
             raise Fatal(
                 f"{contract.dataset}: column {column.name} is {stored} in {contract.qualified_table} and "
-                f"{column.type} in the contract. A type is not changed under loaded rows: add a column with "
-                f"a new name, or convert the table yourself (ALTER TABLE … ALTER COLUMN … TYPE …) and apply again."
+                f"{column.type} in the contract. A type is not changed under loaded rows: add a column with a "
+                "new name, or convert the table yourself (ALTER TABLE … ALTER COLUMN … TYPE …), then apply again."
             )
 
 

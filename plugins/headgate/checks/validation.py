@@ -1,0 +1,103 @@
+"""Running a suite over typed Arrow tables, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headgate.checks.result import CheckResult, RowRejects, TableFailure
+from headgate.checks.suite import Rule, SuiteFile, load_suite
+from headgate.contract.model import Contract
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from headgate.checks.engine import Finding
+
+
+class Suite:
+    """One dataset's rules, ready to be run. Making it is cheap; the first run imports Great Expectations."""
+
+    def __init__(self, source: Path | Mapping[str, Any], contract: Contract) -> None:
+        self.file = load_suite(source)
+        self.contract = contract
+
+    def run(self, table: pa.Table) -> CheckResult:
+        """Check a table whose columns are named and typed as in the contract.
+
+        Rules on columns that the table lacks are left out and named in ``skipped``. Raises ``Fatal`` with
+        the rule's name when an expectation cannot be run.
+        """
+        present = [rule for rule in self.file.rules if self._has_columns(rule, table)]
+        skipped = tuple(rule.id for rule in self.file.rules if rule not in present)
+        if not present or table.num_rows == 0:
+            return CheckResult(skipped=skipped)
+        return self._judge(table, present, skipped)
+
+    def _judge(self, table: pa.Table, rules: Sequence[Rule], skipped: tuple[str, ...]) -> CheckResult:
+        from headgate.checks.engine import COUNTS, POSITIONS, engine, is_about_rows
+        from headgate.checks.frame import frame_of
+
+        frame = frame_of(table, self.file, rules)
+        counts = engine().validate(rules, frame, COUNTS)
+        broken = [rule for rule in rules if not _holds(counts[rule.id])]
+        by_row = [rule for rule in broken if rule.is_critical and is_about_rows(rule.type)]
+        listed = engine().validate(by_row, frame, POSITIONS) if by_row else {}
+        return CheckResult(
+            rejects=tuple(_rejects(table, self.file, rule, listed[rule.id]) for rule in by_row),
+            warnings={rule.id: counts[rule.id].unexpected or 1 for rule in broken if not rule.is_critical},
+            failures=tuple(
+                TableFailure(rule.id, rule.reason)
+                for rule in broken
+                if rule.is_critical and rule not in by_row
+            ),
+            skipped=skipped,
+        )
+
+    def _has_columns(self, rule: Rule, table: pa.Table) -> bool:
+        return set(self.file.sources(rule)) <= set(table.column_names)
+
+
+def _holds(finding: Finding) -> bool:
+    return finding.success and finding.unexpected == 0
+
+
+def _rejects(table: pa.Table, suite: SuiteFile, rule: Rule, finding: Finding) -> RowRejects:
+    import numpy as np
+
+    rows = finding.positions if finding.positions is not None else np.empty(0, dtype=np.int64)
+    values = _texts(table, suite.sources(rule), rows)
+    return RowRejects(
+        rule=rule.id,
+        column=", ".join(dict.fromkeys(suite.sources(rule))),
+        rows=rows,
+        values=values,
+        reasons=_reasons(rule.reason, values),
+    )
+
+
+def _texts(table: pa.Table, columns: Sequence[str], rows: NDArray[np.int64]) -> pa.StringArray:
+    """The cells of the rows as text; several columns are joined by ", "."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cells = [table.column(name).take(pa.array(rows)).combine_chunks().cast(pa.string()) for name in columns]
+    if len(cells) == 1:
+        return cells[0]
+    return pc.binary_join_element_wise(*cells, ", ", null_handling="replace", null_replacement="null")
+
+
+def _reasons(template: str, values: pa.StringArray) -> pa.StringArray:
+    """The template with each row's value in the place of ``{value}``."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    before, mark, after = template.partition("{value}")
+    if not mark:
+        return pa.repeat(template, len(values))
+    return pc.binary_join_element_wise(
+        before, values, after, "", null_handling="replace", null_replacement="nothing"
+    )
