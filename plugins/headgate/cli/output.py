@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
@@ -15,7 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-console = Console()
+# Where nobody watches (a log, a pipe) rich would fold everything to 80 columns.
+console = Console(width=None if sys.stdout.isatty() else 150)
 errors = Console(stderr=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from headgate.errors import Fatal
 
 # A unix socket's path must fit sockaddr_un (108 bytes with its end mark); some room for a suffix.
 LONGEST_SOCKET_PATH = 95
+SHORT_FOLDER = Path("/tmp")  # noqa: S108 - only folders of ours in it, checked for their owner
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ class Layout:
 
     @property
     def socket(self) -> Path:
-        """The supervisor's socket: in the home, else, its path being too long, in a private folder in /tmp."""
+        """The supervisor's socket: in the home, or where its path is too long in a private folder."""
         near = self.run / "supervisor.sock"
         if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
             return near
-        return Path(tempfile.gettempdir()) / f"headgate-{os.getuid()}-{self.mark}" / "supervisor.sock"
+        return SHORT_FOLDER / f"headgate-{os.getuid()}-{self.mark}" / "supervisor.sock"
 
     def create(self) -> None:
         """Make the folders. Others may pass through the home (PostgreSQL as another user), not list it."""

@@ -1,0 +1,166 @@
+"""``headgate up``, ``down``, ``status``, ``doctor``, ``install``: the embedded stack."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headgate.cli.output import console, print_json, table
+from headgate.settings import settings
+
+if TYPE_CHECKING:
+    from rich.console import ConsoleRenderable
+
+    from headgate.stack import Stack
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+MIB = 1024 * 1024
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("up", help="Start the private stack, or what of it does not run.")(up)
+    app.command("down", help="End every process of the private stack; its data stays.")(down)
+    app.command("status", help="Show the programs of the stack, their addresses and memory.")(status)
+    app.command("doctor", help="Say what is wrong and the command that mends it.")(doctor)
+    app.command("install", help="Install what no Python package brings (RabbitMQ).")(install)
+
+
+def this_stack() -> Stack:
+    from headgate.stack import Stack
+
+    return Stack(settings().home)
+
+
+def up(
+    only: Annotated[
+        str, typer.Option(help="`infra`: the servers with databases, buckets, contracts; `all`.")
+    ] = "all",
+) -> None:
+    """Start, wait until everything serves, and say how long it took."""
+    from headgate.stack import Part
+    from headgate.stack.install import install_rabbitmq
+
+    if only not in tuple(Part):
+        raise typer.BadParameter(f"{only}: one of {', '.join(Part)}", param_hint="--only")
+    begin = time.monotonic()
+    install_rabbitmq(console.print)
+    with Progress() as progress:
+        changed = this_stack().up(Part(only), progress.report)
+    seconds = time.monotonic() - begin
+    if changed:
+        console.print(f"[green]up[/] after {seconds:.1f} s; data, logs and logins are in {settings().home}")
+    else:
+        console.print(f"[green]up already[/], nothing changed ({seconds:.1f} s)")
+
+
+def down() -> None:
+    """End everything and wait for it."""
+    with Progress() as progress:
+        ended = this_stack().down(progress.report)
+    console.print("[green]down[/]" if ended else "nothing was running")
+
+
+def status(
+    as_json: AsJson = False,
+    logins: Annotated[
+        bool, typer.Option("--logins", help="Show addresses and passwords to look around.")
+    ] = False,
+) -> None:
+    """One line a program; exit code 1 when one of them does not run."""
+    stack = this_stack()
+    lines = stack.status()
+    if as_json:
+        print_json(lines)
+    elif not lines:
+        console.print("no stack was started here yet; run `headgate up`")
+    else:
+        rows = [(x.program, x.state, x.pid, x.address, f"{x.rss_bytes / MIB:.0f}", x.detail) for x in lines]
+        table(("program", "state", "pid", "address", "MiB", "detail"), rows, numeric=("pid", "MiB"))
+        if logins:
+            show_logins(stack)
+    if not all(line.state == "running" for line in lines) or not lines:
+        raise typer.Exit(1)
+
+
+def show_logins(stack: Stack) -> None:
+    """Where a person can look around, with the passwords of this stack."""
+    from headgate.stack.connections import AIRFLOW_ADMIN, airflow_url, database_urls
+    from headgate.stack.objectstore import endpoint
+    from headgate.stack.rabbitmq import USER, api_url
+
+    ports, secrets = stack.ports, stack.secrets
+    rows = (
+        ("Airflow", airflow_url(ports), AIRFLOW_ADMIN, secrets.airflow_admin),
+        ("RabbitMQ", api_url(ports), USER, secrets.rabbitmq),
+        ("S3", endpoint(ports), secrets.s3_access_key, secrets.s3_secret_key),
+    )
+    table(("service", "address", "user", "password"), rows)
+    console.print(f"SQL: psql {database_urls(ports, secrets)['HEADGATE_READER_URL']}", soft_wrap=True)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check the machine and the stack; exit code 1 when something is wrong."""
+    from headgate.stack.doctor import examine
+
+    checks = examine(this_stack())
+    if as_json:
+        print_json(checks)
+    else:
+        table(
+            ("check", "", "what is wrong", "what mends it"),
+            [(check.name, "ok" if check.ok else "WRONG", check.problem, check.mend) for check in checks],
+        )
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def install() -> None:
+    """Install RabbitMQ where it is missing."""
+    from headgate.stack.install import install_rabbitmq
+
+    done = install_rabbitmq(console.print)
+    console.print("RabbitMQ is installed now" if done else "nothing to install")
+
+
+class Progress:
+    """What happens to which program: a live table in a terminal, one line an event elsewhere."""
+
+    def __init__(self) -> None:
+        from rich.live import Live
+
+        self._states: dict[str, tuple[str, str]] = {}
+        self._live = Live(console=console, refresh_per_second=8) if console.is_terminal else None
+
+    def __enter__(self) -> Progress:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def report(self, program: str, state: str, detail: str) -> None:
+        """A program or a step changed its state."""
+        if self._states.get(program) == (state, detail):
+            return
+        self._states[program] = (state, detail)
+        if self._live:
+            self._live.update(self.picture())
+        elif state != "starting":
+            console.print(f"{program}: {state} {detail}".rstrip(), highlight=False, markup=False)
+
+    def picture(self) -> ConsoleRenderable:
+        from rich.spinner import Spinner
+        from rich.table import Table
+        from rich.text import Text
+
+        picture = Table.grid(padding=(0, 2))
+        for program, (state, detail) in self._states.items():
+            done = state in {"ready", "changed"}
+            mark = Text("✓", "green") if done else Spinner("dots")
+            picture.add_row(mark, program, Text(state, "green" if done else "yellow"), Text(detail, "dim"))
+        return picture
