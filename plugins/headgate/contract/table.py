@@ -135,8 +135,9 @@ def _refuse_type_changes(existing: Mapping[str, str], contract: Contract) -> Non
         if stored is not None and stored != _CATALOG_NAMES.get(column.type, column.type):
             raise Fatal(
                 f"{contract.dataset}: column {column.name} is {stored} in {contract.qualified_table} and "
-                f"{column.type} in the contract. A type is not changed under loaded rows: add a column with a "
-                "new name, or convert the table yourself (ALTER TABLE … ALTER COLUMN … TYPE …), then apply again."
+                f"{column.type} in the contract. A type is not changed under loaded rows: add a column with "
+                "a new name, or convert the table yourself (ALTER TABLE … ALTER COLUMN … TYPE …) and apply "
+                "the contract again."
             )
 
 

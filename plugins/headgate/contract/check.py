@@ -1,0 +1,101 @@
+"""What is wrong with contracts, found without any server: the standard's schema, names that collide.
+
+``load_contract`` already refuses what Headgate cannot work with. Here is what only shows against the
+standard's JSON schema or between columns, and what a reviewer should be told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from headgate.contract.document import contract_from_document, read_document
+from headgate.contract.model import RESCUED_COLUMN, SYSTEM_COLUMNS, Contract, fold
+from headgate.errors import Fatal
+
+LOGICAL_TYPES: Mapping[str, frozenset[str]] = {
+    "string": frozenset({"text"}),
+    "integer": frozenset({"smallint", "integer", "bigint"}),
+    "number": frozenset({"double precision", "real", "numeric"}),
+    "boolean": frozenset({"boolean"}),
+    "date": frozenset({"date"}),
+    "timestamp": frozenset({"timestamptz"}),
+}
+"""ODCS ``logicalType`` to the Postgres types that may stand for it."""
+
+
+def check_file(path: Path) -> tuple[Contract | None, list[str]]:
+    """The contract of a file, when it can be read at all, and what is wrong with it as sentences."""
+    try:
+        document = read_document(path)
+        contract = contract_from_document(document)
+    except Fatal as error:
+        return None, [str(error).removeprefix(f"{path}: ")]
+    problems = schema_problems(document)
+    if contract.dataset != path.stem:
+        problems.append(f"the contract's id is {contract.dataset!r}; name the file {contract.dataset}.yaml")
+    return contract, problems + contract_problems(contract)
+
+
+def schema_problems(document: Mapping[str, Any]) -> list[str]:
+    """Where the document departs from the JSON schema that the ODCS package ships."""
+    from jsonschema.validators import validator_for  # type: ignore[import-untyped]
+
+    text = resources.files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
+    schema = json.loads(text)
+    validator = validator_for(schema)(schema)
+    return [
+        f"ODCS: {'.'.join(map(str, error.absolute_path)) or 'document'}: {error.message[:300]}"
+        for error in sorted(validator.iter_errors(document), key=lambda error: list(error.absolute_path))
+    ]
+
+
+def contract_problems(contract: Contract) -> list[str]:
+    """Names that collide, types that contradict each other, keys that could be null."""
+    return [
+        *_alias_problems(contract),
+        *_type_problems(contract),
+        *(
+            f"column {name}: the name is Headgate's own"
+            for name in contract.by_name
+            if name in SYSTEM_COLUMNS or name == RESCUED_COLUMN
+        ),
+        *(f"refuse {rule.pattern!r}: there is no reason" for rule in contract.refuse if not rule.reason),
+    ]
+
+
+def table_problems(contracts: Iterable[Contract]) -> list[str]:
+    """Datasets that share a table or a place in the bucket."""
+    places = defaultdict(list)
+    for contract in contracts:
+        places[f"table {contract.qualified_table}"].append(contract.dataset)
+        places[f"s3://{contract.bucket}/{contract.prefix}"].append(contract.dataset)
+    return [f"{place} is used by {', '.join(names)}" for place, names in places.items() if len(names) > 1]
+
+
+def _alias_problems(contract: Contract) -> list[str]:
+    owners: dict[str, list[str]] = defaultdict(list)
+    for column in contract.columns:
+        for alias in dict.fromkeys(map(fold, column.aliases)):
+            owners[alias].append(column.name)
+    return [
+        f"alias {alias!r} is used by {', '.join(names)}: a file's column can only be one of them"
+        for alias, names in owners.items()
+        if len(names) > 1
+    ]
+
+
+def _type_problems(contract: Contract) -> list[str]:
+    problems = []
+    logical = {item["name"]: item.get("logicalType") for item in contract.document["schema"][0]["properties"]}
+    for column in contract.columns:
+        allowed = LOGICAL_TYPES.get(logical[column.name] or "")
+        if allowed is not None and column.type.split("(")[0] not in allowed:
+            problems.append(f"column {column.name}: {column.type} does not go with {logical[column.name]}")
+        if (column.form or column.pad or column.recode) and column.type != "text":
+            problems.append(f"column {column.name}: form, pad and recode are for text, not {column.type}")
+    return problems
