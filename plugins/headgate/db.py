@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,12 +22,13 @@ from psycopg2 import sql
 from headgate.errors import DataError, Fatal, HeadgateError, Retriable
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound="DataclassInstance")
 OWNER_ROLE = "headgate_owner"
 # Besides 08 (connection), 40 (rollback), 53 (resources) and 57 (operator intervention): a lock that
 # was not free in time, timeouts of an idle or long transaction, and a server that became a standby.
@@ -120,9 +122,16 @@ def transaction(conn: Connection) -> Iterator[Cursor]:
 
 
 def records(cursor: Cursor, of: type[Row]) -> list[Row]:
-    """The cursor's rows as dataclasses whose fields are named as the columns."""
+    """The cursor's rows as dataclasses, matched by column name.
+
+    Columns that the dataclass does not name are left out: a newer schema does not stop an older release.
+    """
     names = [column.name for column in cursor.description or ()]
-    return [of(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+    wanted = {field.name for field in fields(of)}
+    return [
+        of(**{name: value for name, value in zip(names, row, strict=True) if name in wanted})
+        for row in cursor
+    ]
 
 
 @cache
@@ -182,8 +191,8 @@ def _become_owner(cursor: Cursor) -> None:
         cursor.execute(query("role_become_owner"))
     except psycopg2.Error as error:
         raise Fatal(
-            f"cannot act as {OWNER_ROLE}: {str(error).strip()}. Migrate once with a role that may create roles, "
-            f"or create the roles of sql/roles.sql and grant {OWNER_ROLE} to this one."
+            f"cannot act as {OWNER_ROLE}: {str(error).strip()}. Migrate once with a role that may create "
+            f"roles, or create the roles of sql/roles.sql and grant {OWNER_ROLE} to this one."
         ) from error
 
 

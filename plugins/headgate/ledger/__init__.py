@@ -1,0 +1,101 @@
+"""The ledger: what was read, cut, staged, published and loaded.
+
+Every function is one transaction on the given psycopg2 connection, may be repeated by a retried task
+without a second effect, and raises our errors only. The SQL is in ``sql/queries``.
+"""
+
+from headgate.ledger.alerts import raise_alert
+from headgate.ledger.chunks import (
+    BatchRef,
+    Chunk,
+    ChunkWork,
+    PlannedChunk,
+    StagedBatch,
+    StagedCounts,
+    WorkSize,
+    batches_to_stream,
+    chunk_work,
+    chunks_of,
+    chunks_to_stream,
+    mark_streamed,
+    plan_chunks,
+    record_staged,
+    work_size,
+)
+from headgate.ledger.gate import (
+    REJECT_COLUMNS,
+    ObjectTotals,
+    hold_object,
+    mark_validated,
+    object_totals,
+    publish_object,
+)
+from headgate.ledger.objects import (
+    Listed,
+    ObjectVersion,
+    adopt_objects,
+    get_object,
+    new_objects,
+    objects_of_run,
+    record_inspection,
+    record_objects,
+)
+from headgate.ledger.runs import Run, find_run, finish_run, get_run, latest_run, open_run, running_runs
+from headgate.ledger.settle import (
+    LoadReject,
+    MissingChunk,
+    Parked,
+    SettleStatus,
+    complete_reject,
+    load_rejects,
+    mark_loaded,
+    settle_status,
+)
+
+__all__ = [
+    "REJECT_COLUMNS",
+    "BatchRef",
+    "Chunk",
+    "ChunkWork",
+    "Listed",
+    "LoadReject",
+    "MissingChunk",
+    "ObjectTotals",
+    "ObjectVersion",
+    "Parked",
+    "PlannedChunk",
+    "Run",
+    "SettleStatus",
+    "StagedBatch",
+    "StagedCounts",
+    "WorkSize",
+    "adopt_objects",
+    "batches_to_stream",
+    "chunk_work",
+    "chunks_of",
+    "chunks_to_stream",
+    "complete_reject",
+    "find_run",
+    "finish_run",
+    "get_object",
+    "get_run",
+    "hold_object",
+    "latest_run",
+    "load_rejects",
+    "mark_loaded",
+    "mark_streamed",
+    "mark_validated",
+    "new_objects",
+    "object_totals",
+    "objects_of_run",
+    "open_run",
+    "plan_chunks",
+    "publish_object",
+    "raise_alert",
+    "record_inspection",
+    "record_objects",
+    "record_staged",
+    "running_runs",
+    "settle_status",
+    "work_size",
+]

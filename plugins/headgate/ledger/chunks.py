@@ -1,0 +1,219 @@
+"""Chunks and batches: the cut of an object, what was staged of it, what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+from psycopg2.extras import Json, execute_values
+
+from headgate.db import one, query, records, transaction
+from headgate.errors import Fatal
+from headgate.ledger.objects import lock_object
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+PAGE = 500  # chunks recorded in one transaction
+
+
+@dataclass(frozen=True)
+class PlannedChunk:
+    """A piece of an object: `source` says where its bytes are (bucket, key, offset, length, …).
+
+    `first_row` (data record) and `first_line` (physical line) are 1-based; `records` counts blank ones too.
+    """
+
+    ordinal: int
+    source: dict[str, Any]
+    first_row: int
+    first_line: int
+    records: int
+
+
+@dataclass(frozen=True)
+class ChunkWork(PlannedChunk):
+    """A planned chunk as the ledger knows it."""
+
+    chunk_id: int
+    object_id: int
+
+
+@dataclass(frozen=True)
+class Chunk(ChunkWork):
+    """A chunk with what validation counted."""
+
+    state: str
+    rows_read: int
+    rows_blank: int
+    rows_accepted: int
+    rows_rejected: int
+    rule_counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class StagedCounts:
+    """Rows of a chunk: read = accepted + rejected; blank records are counted apart.
+
+    `rule_counts`: rejected rows by rule; warnings under ``warning:<rule>``.
+    """
+
+    read: int
+    blank: int
+    accepted: int
+    rejected: int
+    rule_counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StagedBatch:
+    """A message to be: `byte_length` bytes at `byte_offset` of the chunk's staged object, and their digest.
+
+    `first_row` and `last_row` are the numbers of its first and last row in the landing object.
+    """
+
+    message_id: UUID
+    ordinal: int
+    byte_offset: int
+    byte_length: int
+    rows: int
+    first_row: int
+    last_row: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class BatchRef:
+    """All that a message says, and where its bytes are staged."""
+
+    message_id: UUID
+    dataset: str
+    contract_version: int
+    object_id: int
+    object_version: int
+    lineage: str
+    chunk_id: int
+    chunk: int
+    batch: int
+    byte_offset: int
+    byte_length: int
+    rows: int
+    sha256: str
+    run_id: int
+
+
+@dataclass(frozen=True)
+class WorkSize:
+    """What is before a run: objects to inspect, chunks to validate; sizes in bytes."""
+
+    objects: int
+    object_bytes: int
+    chunks: int
+    chunk_bytes: int
+
+
+def plan_chunks(conn: Connection, object_id: int, plans: Iterable[PlannedChunk]) -> int:
+    """Replace the object's chunks; how many there are now. Recorded in pages while `plans` is being read.
+
+    ``Fatal`` when the object is published already.
+    """
+    with transaction(conn) as cursor:
+        if lock_object(cursor, object_id).published:
+            raise Fatal(f"object {object_id} is published and cannot be cut again")
+        cursor.execute(query("chunk_delete"), {"object_ids": [object_id]})
+    count = 0
+    rest = iter(plans)
+    while page := list(islice(rest, PAGE)):
+        with transaction(conn) as cursor:
+            rows = [
+                (object_id, p.ordinal, Json(p.source), p.first_row, p.first_line, p.records) for p in page
+            ]
+            execute_values(cursor, query("chunk_insert"), rows, page_size=PAGE)
+        count += len(page)
+    return count
+
+
+def work_size(conn: Connection, run_id: int) -> WorkSize:
+    """How much the run has to inspect and to validate."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("work_size"), {"run_id": run_id})
+        return records(cursor, WorkSize)[0]
+
+
+def chunk_work(
+    conn: Connection, run_id: int, lane: int, lanes: int, *, state: Literal["planned", "staged"] = "planned"
+) -> list[ChunkWork]:
+    """A lane's share of the chunks of the run's inspected objects."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("chunk_work"), {"run_id": run_id, "lane": lane, "lanes": lanes, "state": state})
+        return records(cursor, ChunkWork)
+
+
+def chunks_of(conn: Connection, object_id: int) -> list[Chunk]:
+    """The object's chunks in order."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("chunk_of_object"), {"object_id": object_id})
+        return records(cursor, Chunk)
+
+
+def record_staged(
+    conn: Connection, chunk_id: int, counts: StagedCounts, batches: Sequence[StagedBatch]
+) -> bool:
+    """What validation made of a chunk; its earlier batches are replaced.
+
+    False, and nothing is changed, when the object is published already.
+    """
+    if sum(batch.rows for batch in batches) != counts.accepted:
+        raise Fatal(f"chunk {chunk_id}: the batches do not hold the {counts.accepted} accepted rows")
+    with transaction(conn) as cursor:
+        cursor.execute(query("chunk_lock"), {"chunk_id": chunk_id})
+        (state,) = one(cursor)
+        if state in ("published", "loaded"):
+            return False
+        values = {**vars(counts), "rule_counts": Json(dict(counts.rule_counts)), "chunk_id": chunk_id}
+        cursor.execute(query("chunk_staged"), values)
+        cursor.execute(query("batch_delete"), {"chunk_id": chunk_id})
+        execute_values(cursor, query("batch_insert"), [_batch_row(chunk_id, batch) for batch in batches])
+    return True
+
+
+def _batch_row(chunk_id: int, batch: StagedBatch) -> tuple[Any, ...]:
+    return (
+        batch.message_id,
+        chunk_id,
+        batch.ordinal,
+        batch.byte_offset,
+        batch.byte_length,
+        batch.rows,
+        batch.first_row,
+        batch.last_row,
+        batch.sha256,
+    )
+
+
+def chunks_to_stream(conn: Connection, run_id: int, lane: int, lanes: int) -> list[tuple[int, int, int]]:
+    """(object_id, chunk_id, ordinal) of a lane's published chunks not all sent; old versions first."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("chunk_to_stream"), {"run_id": run_id, "lane": lane, "lanes": lanes})
+        return list(cursor.fetchall())
+
+
+def batches_to_stream(conn: Connection, run_id: int, lane: int, lanes: int) -> Iterator[BatchRef]:
+    """A lane's batches that the broker has not confirmed, chunk by chunk.
+
+    No transaction is open between two of them, so `mark_streamed` may use the same connection.
+    """
+    for _, chunk_id, _ in chunks_to_stream(conn, run_id, lane, lanes):
+        with transaction(conn) as cursor:
+            cursor.execute(query("batch_to_stream"), {"chunk_id": chunk_id})
+            batches = records(cursor, BatchRef)
+        yield from batches
+
+
+def mark_streamed(conn: Connection, message_ids: Sequence[UUID]) -> None:
+    """The broker confirmed these messages."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("batch_streamed"), {"message_ids": list(message_ids)})

@@ -1,0 +1,228 @@
+"""Object versions: which are new, which are taken over, what inspection learned of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.extras import Json
+
+from headgate.db import query, records, transaction
+from headgate.errors import Fatal
+from headgate.ledger.runs import Run
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
+
+PAGE = 10_000  # listed objects a statement: some 2 MB of parameters
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as the store lists it; `size` in bytes."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+    version_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ObjectVersion:
+    """A row of ``headgate.object``: one version of one object.
+
+    `version` (microseconds of its arrival) orders fresh and stale; `lineage` names its succession.
+    """
+
+    object_id: int
+    dataset: str
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    size: int
+    last_modified: datetime
+    lineage: str
+    version: int
+    sha256: str | None
+    state: str
+    reason: str | None
+    run_id: int
+    contract_version: int
+    replay_of: int | None
+    inspection: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def published(self) -> bool:
+        """Nothing of it may be staged again."""
+        return self.state in ("published", "loaded")
+
+
+def new_objects(
+    conn: Connection,
+    run: Run,
+    bucket: str,
+    listed: Iterable[Listed],
+    *,
+    reload: bool = False,
+    named: bool = False,
+    accept_rejects: bool = False,
+) -> list[Listed]:
+    """Those of a listing that the ledger does not know in this version; writes nothing."""
+    found: list[Listed] = []
+    for page in _pages(listed):
+        with transaction(conn) as cursor:
+            cursor.execute(
+                query("object_list_new"), _comparison(run, bucket, page, reload, named or accept_rejects)
+            )
+            found += records(cursor, Listed)
+    return found
+
+
+def record_objects(
+    conn: Connection,
+    run: Run,
+    bucket: str,
+    listed: Iterable[Listed],
+    *,
+    reload: bool = False,
+    named: bool = False,
+    accept_rejects: bool = False,
+) -> int:
+    """Record the new ones of a listing for this run, in state found; how many.
+
+    A page of the listing is a transaction. Held objects are tried again when the contract changed
+    since, when `named` (the user listed the objects), and with `accept_rejects` or `reload`.
+    """
+    recorded = 0
+    for page in _pages(listed):
+        with transaction(conn) as cursor:
+            cursor.execute(query("object_scan_lock"), {"dataset": run.dataset})
+            cursor.execute(
+                query("object_record_new"), _comparison(run, bucket, page, reload, named or accept_rejects)
+            )
+            recorded += cursor.rowcount
+    return recorded
+
+
+def _pages(listed: Iterable[Listed]) -> Iterator[list[Listed]]:
+    rest = iter(listed)
+    while page := list(islice(rest, PAGE)):
+        yield page
+
+
+def _comparison(
+    run: Run, bucket: str, page: Sequence[Listed], reload: bool, try_held: bool
+) -> dict[str, Any]:
+    return {
+        "dataset": run.dataset,
+        "bucket": bucket,
+        "run_id": run.run_id,
+        "contract_version": run.contract_version,
+        "reload": reload,
+        "try_held": try_held,
+        "keys": [item.key for item in page],
+        "etags": [item.etag for item in page],
+        "sizes": [item.size for item in page],
+        "modified": [item.last_modified for item in page],
+        "version_ids": [item.version_id for item in page],
+    }
+
+
+def adopt_objects(conn: Connection, run: Run, dead_run_ids: Sequence[int] = ()) -> int:
+    """Take over what runs that are over left unfinished; how many objects. Call it after `record_objects`.
+
+    `dead_run_ids` are runs that never closed their books although their DAG runs are over; they are closed
+    as failed. Objects that a newer listing replaced before they were read are set aside as duplicates.
+    """
+    values = {"dataset": run.dataset, "run_id": run.run_id, "contract_version": run.contract_version}
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_bury"), {"dataset": run.dataset, "run_ids": list(dead_run_ids)})
+        cursor.execute(query("object_skip_replaced"), values)
+        cursor.execute(query("object_adopt"), values)
+        adopted = cursor.fetchall()
+        again = [object_id for object_id, state in adopted if state == "found"]
+        cursor.execute(query("chunk_delete"), {"object_ids": again})
+    return len(adopted)
+
+
+def get_object(conn: Connection, object_id: int) -> ObjectVersion:
+    """The object version with this id; ``Fatal`` when there is none."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("object_get"), {"object_id": object_id})
+        found = records(cursor, ObjectVersion)
+    if not found:
+        raise Fatal(f"the ledger has no object {object_id}")
+    return found[0]
+
+
+def objects_of_run(
+    conn: Connection, run_id: int, states: Sequence[str] | None = None, lane: int = 0, lanes: int = 1
+) -> list[ObjectVersion]:
+    """The run's objects (in these states, of this lane), older versions first."""
+    values = {
+        "run_id": run_id,
+        "states": list(states) if states is not None else None,
+        "lane": lane,
+        "lanes": lanes,
+    }
+    with transaction(conn) as cursor:
+        cursor.execute(query("object_of_run"), values)
+        return records(cursor, ObjectVersion)
+
+
+def lock_object(cursor: Cursor, object_id: int) -> ObjectVersion:
+    """The object, locked for a change of its state until the transaction ends."""
+    cursor.execute(query("object_lock"), {"object_id": object_id})
+    found = records(cursor, ObjectVersion)
+    if not found:
+        raise Fatal(f"the ledger has no object {object_id}")
+    return found[0]
+
+
+def record_inspection(
+    conn: Connection, object_id: int, *, sha256: str, inspection: Mapping[str, Any], reload: bool = False
+) -> ObjectVersion:
+    """What inspection learned; the object is then inspected, or duplicate when its content is loaded already.
+
+    A copy of an older version of the same key gets that version's number, so that its rows are superseded.
+    `reload` skips both rules. An object that is published already stays as it is.
+    """
+    with transaction(conn) as cursor:
+        current = lock_object(cursor, object_id)
+        if current.published:
+            return current
+        values = {
+            "object_id": object_id,
+            "sha256": sha256,
+            "inspection": Json(dict(inspection)),
+            "state": "inspected",
+            "reason": None,
+            "version": None,
+        }
+        if not reload:
+            values |= _standing(cursor, object_id, sha256)
+        if values["state"] == "duplicate":
+            cursor.execute(query("chunk_delete"), {"object_ids": [object_id]})
+        cursor.execute(query("object_inspected"), values)
+        return records(cursor, ObjectVersion)[0]
+
+
+def _standing(cursor: Cursor, object_id: int, sha256: str) -> dict[str, Any]:
+    """How the content stands to earlier versions of the key: new, the newest again, or an old one again."""
+    cursor.execute(query("object_same_content"), {"object_id": object_id, "sha256": sha256})
+    same = cursor.fetchone()
+    if same is None:
+        return {}
+    earlier, version, newest = same
+    if newest:
+        return {"state": "duplicate", "reason": f"same content as object {earlier}, which is loaded"}
+    return {
+        "version": version,
+        "reason": f"an old version again (content of object {earlier}); use reload to make it the newest",
+    }

@@ -1,0 +1,105 @@
+"""Runs of a dataset's DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from psycopg2.extras import Json
+
+from headgate.db import query, records, transaction
+from headgate.errors import Fatal
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of ``headgate.run``; `dag_run_id` is Airflow's name of it."""
+
+    run_id: int
+    dataset: str
+    dag_run_id: str
+    kind: str
+    params: dict[str, Any]
+    interval_start: datetime | None
+    interval_end: datetime | None
+    contract_version: int
+    state: str
+    reason: str | None
+    started_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, None while it runs."""
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+
+
+def open_run(
+    conn: Connection,
+    *,
+    dataset: str,
+    dag_run_id: str,
+    contract_version: int,
+    kind: str = "manual",
+    params: Mapping[str, Any] | None = None,
+    interval_start: datetime | None = None,
+    interval_end: datetime | None = None,
+) -> Run:
+    """The run of this DAG run: a new one, or the same again, back in state running."""
+    values = {
+        "dataset": dataset,
+        "dag_run_id": dag_run_id,
+        "kind": kind,
+        "params": Json(dict(params or {})),
+        "interval_start": interval_start,
+        "interval_end": interval_end,
+        "contract_version": contract_version,
+    }
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_open"), values)
+        return records(cursor, Run)[0]
+
+
+def get_run(conn: Connection, run_id: int) -> Run:
+    """The run with this id; ``Fatal`` when there is none."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_get"), {"run_id": run_id})
+        found = records(cursor, Run)
+    if not found:
+        raise Fatal(f"there is no run {run_id}; `headgate books DATASET --all` lists them")
+    return found[0]
+
+
+def find_run(conn: Connection, dataset: str, dag_run_id: str) -> Run | None:
+    """The run of an Airflow DAG run, if its first task has opened it."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_find"), {"dataset": dataset, "dag_run_id": dag_run_id})
+        return next(iter(records(cursor, Run)), None)
+
+
+def latest_run(conn: Connection, dataset: str) -> Run | None:
+    """The dataset's newest run."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_latest"), {"dataset": dataset})
+        return next(iter(records(cursor, Run)), None)
+
+
+def running_runs(conn: Connection, run: Run) -> list[tuple[int, str]]:
+    """(run_id, dag_run_id) of the dataset's other runs that have not closed their books."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_others_running"), {"dataset": run.dataset, "run_id": run.run_id})
+        return list(cursor.fetchall())
+
+
+def finish_run(
+    conn: Connection, run_id: int, state: Literal["success", "failed", "dry_run"], reason: str | None = None
+) -> Run:
+    """Close the run; `reason` says why it failed."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_finish"), {"run_id": run_id, "state": state, "reason": reason})
+        return records(cursor, Run)[0]

@@ -1,0 +1,105 @@
+"""Settling: which receipts are there, which are missing, and which rows Postgres refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from headgate.db import one, query, records, transaction
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+MISSING_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class MissingChunk:
+    """A chunk that waits for receipts: of how many batches, how many rows; `streamed`: all were sent."""
+
+    key: str
+    object_id: int
+    chunk_id: int
+    chunk: int
+    batches: int
+    rows: int
+    streamed: bool
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A message that a consumer could not apply and put aside for a person."""
+
+    message_id: UUID
+    summary: str
+    raised_at: datetime
+
+
+@dataclass(frozen=True)
+class SettleStatus:
+    """Messages and rows of a run, and their receipts; `missing` names the first chunks that wait."""
+
+    batches_expected: int
+    batches_received: int
+    rows_expected: int
+    rows_received: int
+    missing: tuple[MissingChunk, ...]
+    parked: tuple[Parked, ...]
+
+    @property
+    def done(self) -> bool:
+        """Every message has its receipt."""
+        return self.batches_received == self.batches_expected
+
+    @property
+    def blocked(self) -> bool:
+        """Nothing more comes by itself: every message without receipt is parked."""
+        return not self.done and len(self.parked) == self.batches_expected - self.batches_received
+
+
+@dataclass(frozen=True)
+class LoadReject:
+    """A row that Postgres refused, whose line and raw text are not known yet."""
+
+    quarantine_id: int
+    object_id: int
+    chunk_id: int
+    row_number: int
+
+
+def settle_status(conn: Connection, run_id: int) -> SettleStatus:
+    """How far the run's messages have come."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("settle_totals"), {"run_id": run_id})
+        expected, received, rows_expected, rows_received = one(cursor)
+        if received == expected:
+            return SettleStatus(expected, received, rows_expected, rows_received, (), ())
+        cursor.execute(query("settle_missing"), {"run_id": run_id, "limit": MISSING_SHOWN})
+        missing = tuple(records(cursor, MissingChunk))
+        cursor.execute(query("settle_parked"), {"run_id": run_id})
+        parked = tuple(records(cursor, Parked))
+    return SettleStatus(expected, received, rows_expected, rows_received, missing, parked)
+
+
+def mark_loaded(conn: Connection, run_id: int) -> int:
+    """Published objects of the run with all receipts are loaded; how many became so."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("object_loaded"), {"run_id": run_id})
+        return cursor.rowcount
+
+
+def load_rejects(conn: Connection, run_id: int) -> list[LoadReject]:
+    """Rows of the run that Postgres refused and that `complete_reject` has not completed."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("load_rejects"), {"run_id": run_id})
+        return records(cursor, LoadReject)
+
+
+def complete_reject(conn: Connection, quarantine_id: int, *, line: int, raw: str) -> None:
+    """Give a row that Postgres refused its physical line (1-based) and its text in the landing object."""
+    with transaction(conn) as cursor:
+        cursor.execute(
+            query("load_reject_complete"), {"quarantine_id": quarantine_id, "line": line, "raw": raw}
+        )

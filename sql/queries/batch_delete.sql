@@ -1,0 +1,1 @@
+DELETE FROM headgate.batch WHERE chunk_id = %(chunk_id)s;

@@ -1,0 +1,6 @@
+-- The chunk, and the state of its object, for staging.
+SELECT o.state
+FROM headgate.chunk c
+JOIN headgate.object o USING (object_id)
+WHERE c.chunk_id = %(chunk_id)s
+FOR NO KEY UPDATE OF c;

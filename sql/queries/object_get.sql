@@ -1,0 +1,1 @@
+SELECT * FROM headgate.object WHERE object_id = %(object_id)s;

@@ -1,0 +1,34 @@
+-- Records the new ones of a listing. The version is the time of arrival in microseconds. A replay
+-- (…/replay/<origin object>-<digest>/<name>) stands in its origin's succession and has its version;
+-- a reload is newer than all of its succession.
+INSERT INTO headgate.object
+    (dataset, bucket, key, version_id, etag, size, last_modified, lineage, version, run_id, contract_version, replay_of)
+SELECT
+    %(dataset)s,
+    %(bucket)s,
+    n.key,
+    n.version_id,
+    n.etag,
+    n.size,
+    n.last_modified,
+    coalesce(origin.lineage, n.key),
+    coalesce(origin.version, greatest(arrival.version, CASE WHEN %(reload)s THEN newest.version + 1 END)),
+    %(run_id)s,
+    %(contract_version)s,
+    origin.object_id
+FROM headgate.new_objects(
+    %(dataset)s, %(bucket)s, %(run_id)s, %(contract_version)s, %(reload)s, %(try_held)s,
+    %(keys)s::text[], %(etags)s::text[], %(sizes)s::bigint[], %(modified)s::timestamptz[], %(version_ids)s::text[]
+) n
+CROSS JOIN LATERAL (SELECT (extract(epoch FROM n.last_modified) * 1000000)::bigint AS version) arrival
+LEFT JOIN LATERAL (
+    SELECT o.version
+    FROM headgate.object o
+    WHERE o.dataset = %(dataset)s AND o.lineage = n.key
+    ORDER BY o.version DESC
+    LIMIT 1
+) newest ON true
+LEFT JOIN headgate.object origin
+    ON origin.dataset = %(dataset)s
+    AND origin.object_id = substring(n.key FROM '(?:^|/)replay/([0-9]{1,18})-[0-9a-f]+/[^/]+$')::bigint
+ORDER BY n.last_modified, n.key;
