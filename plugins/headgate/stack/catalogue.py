@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.stack import airflow, consumers, objectstore, postgres, rabbitmq
+from headgate.stack import airflow_services, consumers, objectstore, postgres, rabbitmq
 from headgate.stack.layout import Layout
 from headgate.stack.ports import Ports
 from headgate.stack.programs import Program
@@ -19,7 +19,7 @@ def catalogue(layout: Layout, ports: Ports, secrets: Secrets) -> list[Program]:
         rabbitmq.epmd_program(layout, ports, plain),
         rabbitmq.program(layout, ports, secrets, plain),
         objectstore.program(layout, ports, secrets, plain),
-        *airflow.programs(layout, ports, secrets),
+        *airflow_services.programs(layout, ports, secrets),
         *consumers.programs(layout, ports, secrets),
     ]
 

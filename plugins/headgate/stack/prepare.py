@@ -12,8 +12,7 @@ from pathlib import Path
 
 from headgate import paths
 from headgate.errors import Fatal
-from headgate.stack import airflow as airflow_programs
-from headgate.stack import connections, objectstore, postgres
+from headgate.stack import airflow_services, connections, objectstore, postgres
 from headgate.stack.layout import Layout, write_private
 from headgate.stack.ports import Ports
 from headgate.stack.secrets import Secrets
@@ -52,14 +51,14 @@ def data(layout: Layout, ports: Ports, secrets: Secrets, report: Report) -> bool
 
 def airflow(layout: Layout, ports: Ports, secrets: Secrets, report: Report) -> bool:
     """Airflow's own tables and its password file; whether something had to be done."""
-    airflow_programs.write_passwords(layout, secrets)
+    airflow_services.write_passwords(layout, secrets)
     installed = version("apache-airflow-core")
     if is_stamped(layout, "airflow", installed):
         return False
     report("airflow-database", "preparing", "")
-    environment = {**os.environ, **airflow_programs.environment(layout, ports, secrets)}
+    environment = {**os.environ, **airflow_services.environment(layout, ports, secrets)}
     done = subprocess.run(
-        [*airflow_programs.COMMAND, "db", "migrate"], env=environment, capture_output=True, text=True
+        [*airflow_services.COMMAND, "db", "migrate"], env=environment, capture_output=True, text=True
     )
     if done.returncode:
         raise Fatal(f"Airflow could not prepare its database: {done.stderr.strip()[-2000:]}")
