@@ -198,13 +198,16 @@ def _given_key(key: Sequence[str], names: Mapping[str, str], table: pa.Table) ->
 
 
 def _guess_key(table: pa.Table, types: Mapping[str, str]) -> tuple[str, ...]:
-    """The smallest set of columns that tells all rows apart; names like id, code and year come first."""
+    """The smallest set of columns that tells the rows apart; names like id, code and year come first.
+
+    A running number comes last: it is a place in the file, not a name of the row.
+    """
     fit = [
         name
         for name in table.column_names
-        if types[name] in ("text", "bigint", "date", "timestamptz") and table.column(name).null_count == 0
+        if types[name] in ("text", "bigint", "date", "timestamptz") and _is_filled(table, name)
     ]
-    fit.sort(key=lambda name: not _KEY_WORDS.search(name))
+    fit.sort(key=lambda name: (_is_running_number(table, name, types), not _KEY_WORDS.search(name)))
     for size in (1, 2, 3):
         for names in itertools.combinations(fit[:_KEY_CANDIDATES], size):
             if _is_key(table, names):
@@ -216,6 +219,24 @@ def _guess_key(table: pa.Table, types: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _is_key(table: pa.Table, names: Sequence[str]) -> bool:
-    if any(table.column(name).null_count for name in names):
+    """Whether the columns are filled and no two rows share them; rows without them are left aside."""
+    if not all(_is_filled(table, name) for name in names):
         return False
-    return bool(table.select(list(names)).group_by(list(names)).aggregate([]).num_rows == table.num_rows)
+    keys = table.select(list(names)).drop_null()
+    return bool(keys.group_by(list(names)).aggregate([]).num_rows == keys.num_rows)
+
+
+def _is_filled(table: pa.Table, name: str) -> bool:
+    """Filled but for a stray row or two, such as totals at the end of an export."""
+    return bool(table.column(name).null_count <= table.num_rows // 1000 + (table.num_rows > 100))
+
+
+def _is_running_number(table: pa.Table, name: str, types: Mapping[str, str]) -> bool:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if types[name] != "bigint" or table.column(name).null_count:
+        return False
+    numbers = pc.replace_substring(table.column(name), ",", "").cast(pa.int64()).to_numpy()
+    return bool(np.all(np.diff(numbers) == 1))
