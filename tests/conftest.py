@@ -140,7 +140,7 @@ def template(servers: Servers) -> str:
     name = f"template_{sql_fingerprint()}"
     with open(servers.home / "template.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not admin(servers, "SELECT FROM pg_database WHERE datname = %s", (name,)):
+        if not admin(servers, "SELECT 1 FROM pg_database WHERE datname = %s", (name,)):
             draft = f"draft_{uuid.uuid4().hex[:12]}"
             admin(servers, f"CREATE DATABASE {draft} OWNER headgate_owner")
             urls = connections.database_urls(servers.ports, servers.secrets, draft)

@@ -166,7 +166,7 @@ def make_databases(ports: Ports, secrets: Secrets) -> None:
 def make_role(cursor: Cursor, name: str, password: str, attribute: str) -> None:
     from psycopg2 import sql
 
-    cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,))
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,))
     verb = "ALTER" if cursor.fetchone() else "CREATE"
     statement = sql.SQL("{} ROLE {} LOGIN {} PASSWORD {}")
     cursor.execute(
@@ -177,7 +177,7 @@ def make_role(cursor: Cursor, name: str, password: str, attribute: str) -> None:
 def make_database(cursor: Cursor, name: str, owner: str) -> None:
     from psycopg2 import sql
 
-    cursor.execute("SELECT FROM pg_database WHERE datname = %s", (name,))
+    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
     if not cursor.fetchone():
         cursor.execute(
             sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner))
