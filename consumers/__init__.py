@@ -1,0 +1,1 @@
+"""Queue consumers: one runner, one small handler per queue. Runs where Airflow is not installed."""

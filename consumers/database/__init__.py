@@ -1,0 +1,1 @@
+"""The database consumer: batches of rows in, merged tables and receipts out."""

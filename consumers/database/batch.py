@@ -1,0 +1,151 @@
+"""One message inside a transaction: claim, copy, merge, receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from consumers.database.refusal import Refusal, row_number
+from consumers.database.session import Target
+from consumers.database.staging import PARTS, copy_rows, savepoint, split_records
+from headgate import db, message, receipts
+from headgate.errors import DataError
+from headgate.message import RowBatch
+from headgate.receipts import Counts, Merged, RefusedRow
+
+if TYPE_CHECKING:
+    from psycopg2 import sql
+    from psycopg2.extensions import cursor as Cursor
+
+
+def apply(cursor: Cursor, target: Target, batch: RowBatch, *, consumer: str, max_bytes: int) -> Counts | None:
+    """Apply a batch, once: ``None`` when it was applied before.
+
+    ``DataError`` when the message cannot be what was sent; the caller undoes what it has done so far.
+    ``max_bytes``: largest body, decompressed.
+    """
+    claimed = receipts.claim(
+        cursor,
+        message_id=batch.message_id,
+        object_id=batch.object_id,
+        chunk_id=batch.chunk_id,
+        consumer=consumer,
+    )
+    if not claimed:
+        return None
+    _check_object(cursor, batch)
+    counts = _place(cursor, target, batch, message.decompress(batch.body, max_bytes))
+    receipts.close(cursor, batch.message_id, counts)
+    return counts
+
+
+def _check_object(cursor: Cursor, batch: RowBatch) -> None:
+    cursor.execute(db.query("consumer_object"), {"object_id": batch.object_id, "dataset": batch.dataset})
+    if not db.one(cursor)[0]:
+        raise DataError(f"the ledger has no object {batch.object_id} of dataset {batch.dataset}")
+
+
+def _place(cursor: Cursor, target: Target, batch: RowBatch, body: bytes) -> Counts:
+    """Each row of the body into the table or the quarantine."""
+    lateness = receipts.lateness(
+        cursor, dataset=batch.dataset, version=batch.object_version, lineage=batch.lineage
+    )
+    if lateness.superseded:
+        return Counts(rows=batch.rows, superseded=batch.rows)
+    cursor.execute(db.template("consumer_clear").format(stage=target.stage))
+    staged = copy_rows(cursor, target.copy, body)
+    _expect_rows(batch, staged.rows + len(staged.refused))
+    merge = _Merge(cursor, target, batch, body, late=lateness.late, refused=staged.refused)
+    merged = merge.whole(staged.rows) if staged.rows else Merged()
+    if merge.refused:
+        receipts.quarantine_rows(
+            cursor,
+            dataset=batch.dataset,
+            object_id=batch.object_id,
+            chunk_id=batch.chunk_id,
+            message_id=batch.message_id,
+            rows=merge.refused,
+        )
+    return _counts(batch, merged, len(merge.refused))
+
+
+def _counts(batch: RowBatch, merged: Merged, quarantined: int) -> Counts:
+    placed = merged.inserted + merged.updated + merged.unchanged + merged.superseded + quarantined
+    if placed != batch.rows:
+        raise DataError(
+            f"of {batch.rows:,} rows {placed:,} were placed: a row number stands in the body twice"
+        )
+    return Counts(rows=batch.rows, **vars(merged), quarantined=quarantined)
+
+
+def _expect_rows(batch: RowBatch, found: int) -> None:
+    if found != batch.rows:
+        raise DataError(f"the message says {batch.rows:,} rows and its body has {found:,}")
+
+
+@dataclass
+class _Merge:
+    """Staging table into the dataset's table, around the rows that its constraints refuse."""
+
+    cursor: Cursor
+    target: Target
+    batch: RowBatch
+    body: bytes = field(repr=False)
+    late: bool
+    refused: list[RefusedRow]
+    records: dict[int, bytes] = field(default_factory=dict)
+
+    def whole(self, rows: int) -> Merged:
+        """All staged rows at once, as nearly always nothing is wrong."""
+        with savepoint(self.cursor) as attempt:
+            merged = self._merge(self.target.stage, rows)
+        if attempt.problem is None:
+            return merged
+        self.cursor.execute(db.template("consumer_bounds").format(stage=self.target.stage))
+        first, last = db.one(self.cursor)
+        return self._around(first, last, attempt.problem)
+
+    def _around(self, first: int, last: int, problem: Refusal) -> Merged:
+        """The rows of this range were refused together: merge all but those that are to blame."""
+        if first == last:
+            self.refused.append(problem.of(first, self._record(first)))
+            return Merged()
+        merged = Merged()
+        step = max(1, -(-(last - first + 1) // PARTS))
+        for start in range(first, last + 1, step):
+            merged += self._range(start, min(start + step - 1, last))
+        return merged
+
+    def _range(self, first: int, last: int) -> Merged:
+        rows = self._fill_part(first, last)
+        if rows == 0:
+            return Merged()
+        with savepoint(self.cursor) as attempt:
+            merged = self._merge(self.target.part, rows)
+        return merged if attempt.problem is None else self._around(first, last, attempt.problem)
+
+    def _fill_part(self, first: int, last: int) -> int:
+        names = {"stage": self.target.stage, "part": self.target.part}
+        self.cursor.execute(db.template("consumer_clear").format(stage=self.target.part))
+        self.cursor.execute(db.template("consumer_part").format(**names), {"first": first, "last": last})
+        return self.cursor.rowcount
+
+    def _merge(self, stage: sql.Identifier, rows: int) -> Merged:
+        return receipts.merge(
+            self.cursor,
+            table=self.target.table,
+            stage=stage,
+            columns=self.target.columns,
+            key=self.target.contract.key,
+            dataset=self.batch.dataset,
+            lineage=self.batch.lineage,
+            object_id=self.batch.object_id,
+            version=self.batch.object_version,
+            rows=rows,
+            late=self.late,
+        )
+
+    def _record(self, number: int) -> bytes:
+        if not self.records:
+            self.records = {row_number(record): record for record in split_records(self.body)}
+        return self.records[number]

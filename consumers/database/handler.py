@@ -1,0 +1,204 @@
+"""Batches of rows from the dataset queues into Postgres."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg2
+import structlog
+from pika.adapters.blocking_connection import BlockingChannel
+
+from consumers.database.batch import apply
+from consumers.database.session import Session, Target
+from consumers.delivery import Delivery, Done, Outcome, Reject
+from headgate import db, ledger, message, receipts, topology
+from headgate.errors import DataError, Fatal, HeadgateError, Retriable
+from headgate.message import RowBatch
+from headgate.receipts import Counts
+
+log = structlog.get_logger("consumers.database")
+
+# Times that one message is tried alone after a deadlock or a serialization failure, before all wait.
+CONFLICT_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A delivery that can be read and has a place to go."""
+
+    delivery: Delivery
+    batch: RowBatch
+    target: Target
+
+
+class DatabaseHandler:
+    """One transaction for what is given together; each message in it is applied, known already, or parked.
+
+    ``datasets``: read only these; none means all of the registry. ``max_bytes``: largest body, decompressed.
+    """
+
+    def __init__(self, url: str, name: str, *, datasets: Sequence[str] = (), max_bytes: int) -> None:
+        self._url = url
+        self._name = name
+        self._datasets = tuple(datasets)
+        self._max_bytes = max_bytes
+        self._open: Session | None = None
+
+    def queues(self) -> Sequence[str]:
+        """The queues of the datasets that are registered by now."""
+        try:
+            return [topology.rows_queue(name) for name in self._datasets or self._session().datasets()]
+        except Retriable:
+            self.close()
+            raise
+
+    def declare(self, channel: BlockingChannel, queues: Sequence[str]) -> None:
+        """Exchanges, parking and these queues."""
+        topology.declare(channel, [topology.dataset_of(queue) for queue in queues])
+
+    def weight(self, delivery: Delivery) -> int:
+        """Size of the decompressed body."""
+        return message.decompressed_size(delivery.body)
+
+    def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Apply these in one transaction, or after a conflict with another consumer one by one."""
+        try:
+            read = [self._read(delivery) for delivery in deliveries]
+            done = self._apply([item for item in read if isinstance(item, _Work)])
+            outcomes = [item if isinstance(item, Reject) else done[item.delivery.tag] for item in read]
+            self._alert_parked(deliveries, outcomes)
+            return outcomes
+        except DataError as error:
+            self.close()
+            raise Fatal(f"Postgres refused something that is not a row: {error}") from error
+        except HeadgateError:
+            self.close()
+            raise
+
+    def interrupt(self) -> None:
+        """Cancel the statement that runs now; its transaction rolls back."""
+        if self._open is not None:
+            self._open.conn.cancel()
+
+    def stopped(self, error: HeadgateError) -> None:
+        """Leave an alert, if the database is there to take it."""
+        try:
+            session = Session(self._url, f"{self._name} stopping")
+            ledger.raise_alert(
+                session.conn,
+                "consumer.stopped",
+                "critical",
+                f"database consumer {self._name} stopped: {error}",
+                detail={"consumer": self._name, "reason": str(error)},
+            )
+            session.close()
+        except HeadgateError as problem:
+            log.warning("the alert could not be stored", reason=str(problem))
+
+    def close(self) -> None:
+        """Drop the session; the next call opens another."""
+        session, self._open = self._open, None
+        if session is not None:
+            session.close()
+
+    def _session(self) -> Session:
+        if self._open is None:
+            self._open = Session(self._url, self._name)
+        return self._open
+
+    def _read(self, delivery: Delivery) -> _Work | Reject:
+        try:
+            batch = message.decode(delivery.properties, delivery.body)
+            return _Work(delivery, batch, self._session().target(batch))
+        except DataError as error:
+            return Reject(topology.dataset_of(delivery.queue), str(error))
+
+    def _apply(self, work: Sequence[_Work]) -> dict[int, Outcome]:
+        """Outcomes by delivery tag."""
+        if not work:
+            return {}
+        try:
+            return self._transact(work)
+        except Retriable as error:
+            if not is_conflict(error):
+                raise
+            log.info("conflict with another consumer, going on one by one", reason=str(error))
+        return {tag: outcome for item in work for tag, outcome in self._alone(item).items()}
+
+    def _alone(self, item: _Work) -> dict[int, Outcome]:
+        """One message a transaction: rows are locked in key order, so no two consumers block each other."""
+        for attempt in range(1, CONFLICT_ATTEMPTS):
+            try:
+                return self._transact([item])
+            except Retriable as error:
+                if not is_conflict(error):
+                    raise
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  jitter
+        return self._transact([item])
+
+    def _transact(self, work: Sequence[_Work]) -> dict[int, Outcome]:
+        started = time.monotonic()
+        with db.transaction(self._session().conn) as cursor:
+            cursor.execute(db.query("consumer_limits"))
+            receipts.lock_datasets(cursor, [item.batch.dataset for item in work])
+            outcomes = {item.delivery.tag: self._one(cursor, item) for item in work}
+        log.info(
+            "committed",
+            messages=len(work),
+            rows=sum(item.batch.rows for item in work),
+            seconds=round(time.monotonic() - started, 3),
+        )
+        return outcomes
+
+    def _one(self, cursor: psycopg2.extensions.cursor, item: _Work) -> Outcome:
+        cursor.execute("SAVEPOINT message")
+        try:
+            counts = apply(cursor, item.target, item.batch, consumer=self._name, max_bytes=self._max_bytes)
+        except DataError as error:
+            cursor.execute("ROLLBACK TO SAVEPOINT message")
+            return Reject(item.batch.dataset, str(error))
+        cursor.execute("RELEASE SAVEPOINT message")
+        self._log(item.batch, counts)
+        return Done()
+
+    def _log(self, batch: RowBatch, counts: Counts | None) -> None:
+        ids = {"message_id": str(batch.message_id), "dataset": batch.dataset, "run_id": batch.run_id}
+        ids |= {"object_id": batch.object_id, "chunk_id": batch.chunk_id, "traceparent": batch.traceparent}
+        if counts is None:
+            log.info("applied before", **ids)
+        else:
+            log.info("applied", **ids, **vars(counts))
+
+    def _alert_parked(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
+        for delivery, outcome in zip(deliveries, outcomes, strict=True):
+            if isinstance(outcome, Reject):
+                ledger.raise_alert(
+                    self._session().conn,
+                    "message.parked",
+                    "critical",
+                    f"a message of {outcome.topic} is parked: {outcome.reason}",
+                    dataset=outcome.topic,
+                    message_id=_uuid(delivery.message_id),
+                    detail={
+                        "queue": delivery.queue,
+                        "message_id": delivery.message_id,
+                        "reason": outcome.reason,
+                    },
+                )
+
+
+def is_conflict(error: Retriable) -> bool:
+    """Whether Postgres rolled back because of another transaction, not because it was away."""
+    cause = error.__cause__
+    return isinstance(cause, psycopg2.Error) and (cause.pgcode or "").startswith(("40", "55P03"))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,245 @@
+"""Runs a handler: connection, buffering, acknowledgement, outages and shutdown.
+
+The main thread owns the AMQP channel and does nothing slow; one worker thread does the handler's work. A
+message is acknowledged after its outcome is known and only on the connection it came by: whatever happens
+in between, the broker delivers it again and its receipt makes the second time a no-op.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import structlog
+
+from consumers.broker import Broker
+from consumers.delivery import Delivery, Done, Handler, Outcome, Reject, Retry
+from consumers.inbox import Inbox, Limits
+from consumers.parking import Parking
+from consumers.worker import Worker
+from headgate.errors import Fatal, HeadgateError, Retriable
+
+log = structlog.get_logger("consumers.runner")
+
+EXIT_STOPPED = 0
+EXIT_FATAL = 3
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a consumer runs; times in seconds."""
+
+    limits: Limits
+    refresh: float = 10.0  # between two looks for new queues
+    shutdown: float = 30.0  # that a transaction under way may take after SIGTERM
+    until_idle: float | None = None  # stop after so long without work
+
+
+@dataclass
+class _Transaction:
+    work: list[tuple[Delivery, int]]
+    outcomes: Future[Sequence[Outcome]]
+
+
+class Runner:
+    """One consumer process."""
+
+    def __init__(self, handler: Handler, broker: Broker, parking: Parking, options: Options) -> None:
+        self._handler = handler
+        self._broker = broker
+        self._parking = parking
+        self._options = options
+        self._inbox = Inbox(options.limits)
+        self._worker = Worker(on_done=broker.wake)
+        self._transaction: _Transaction | None = None
+        self._lookup: Future[Sequence[str]] | None = None
+        self._queues: Sequence[str] = ()
+        self._next_lookup = 0.0
+        self._looked = False
+        self._failures = 0
+        self._stopping = False
+        self._last_work = time.monotonic()
+
+    def run(self) -> int:
+        """Until told to stop: the process's exit code."""
+        with self._signals():
+            try:
+                self._serve()
+                return EXIT_STOPPED
+            except Exception as error:  # noqa: BLE001  a bug must not lose a message either: stop unacknowledged
+                self._report(error)
+                return EXIT_FATAL
+            finally:
+                self._broker.close()
+                self._parking.close()
+                if self._transaction is None:
+                    self._handler.close()
+
+    def stop(self) -> None:
+        """Finish what is under way, then end; safe in a signal handler."""
+        self._stopping = True
+
+    def _serve(self) -> None:
+        lost = 0
+        while not self._stopping:
+            try:
+                self._broker.open()
+                lost = 0
+                self._session()
+            except Retriable as error:
+                lost += 1
+                self._inbox.clear()
+                self._wait_for_broker(error, lost)
+
+    def _session(self) -> None:
+        """As long as the connection holds."""
+        self._inbox.clear()
+        self._broker.subscribe(self._handler, self._queues)
+        while not self._stopping:
+            self._receive()
+            self._settle_finished()
+            self._look_for_queues()
+            self._begin_transaction()
+            self._stop_when_idle()
+        self._drain()
+
+    def _receive(self) -> None:
+        for delivery in self._broker.pump(self._options.limits.idle):
+            self._inbox.add(delivery, self._handler.weight(delivery), time.monotonic())
+            self._last_work = time.monotonic()
+
+    def _begin_transaction(self) -> None:
+        now = time.monotonic()
+        if self._transaction is None and self._inbox.due(now):
+            work = self._inbox.take(now)
+            deliveries = [delivery for delivery, _ in work]
+            self._transaction = _Transaction(
+                work, self._worker.submit(lambda: self._handler.handle(deliveries))
+            )
+
+    def _settle_finished(self) -> None:
+        transaction = self._transaction
+        if transaction is None or not transaction.outcomes.done():
+            return
+        self._transaction = None
+        self._last_work = time.monotonic()
+        try:
+            outcomes = transaction.outcomes.result()
+        except Retriable as error:
+            self._hold(transaction.work, error)
+            return
+        self._failures = 0
+        for (delivery, weight), outcome in zip(transaction.work, outcomes, strict=True):
+            if (
+                delivery.session == self._broker.session
+            ):  # else the broker has taken it back and sends it again
+                self._settle(delivery, weight, outcome)
+
+    def _settle(self, delivery: Delivery, weight: int, outcome: Outcome) -> None:
+        match outcome:
+            case Done():
+                self._broker.ack(delivery)
+            case Retry(after, reason):
+                log.info("message waits", message_id=delivery.message_id, seconds=after, reason=reason)
+                self._put_back([(delivery, weight)], after)
+            case Reject(topic, reason):
+                self._park(delivery, weight, topic, reason)
+
+    def _park(self, delivery: Delivery, weight: int, topic: str, reason: str) -> None:
+        try:
+            self._parking.park(delivery, topic, reason)
+        except Retriable as error:
+            log.warning("message cannot be parked yet", message_id=delivery.message_id, reason=str(error))
+            self._put_back([(delivery, weight)], _FIRST_PAUSE)
+            return
+        self._broker.ack(delivery)
+
+    def _hold(self, work: list[tuple[Delivery, int]], error: Retriable) -> None:
+        """A server is away: keep the messages and try again, later each time."""
+        self._failures += 1
+        pause = backoff(self._failures)
+        log.warning("waiting for a server", reason=str(error), messages=len(work), seconds=round(pause, 1))
+        self._put_back(work, pause)
+
+    def _put_back(self, work: list[tuple[Delivery, int]], pause: float) -> None:
+        current = [
+            (delivery, weight) for delivery, weight in work if delivery.session == self._broker.session
+        ]
+        self._inbox.put_back(current, time.monotonic() + pause)
+
+    def _look_for_queues(self) -> None:
+        """Every so often ask the handler which queues there are, and follow."""
+        if self._lookup is None and self._transaction is None and time.monotonic() >= self._next_lookup:
+            self._lookup = self._worker.submit(self._handler.queues)
+        elif self._lookup is not None and self._lookup.done():
+            lookup, self._lookup = self._lookup, None
+            self._next_lookup = time.monotonic() + self._options.refresh
+            try:
+                self._queues = lookup.result()
+            except Retriable as error:
+                self._failures += 1
+                self._next_lookup = time.monotonic() + backoff(self._failures)
+                log.warning("waiting for a server", reason=str(error))
+                return
+            self._failures = 0
+            self._broker.subscribe(self._handler, self._queues)
+            self._looked = True
+
+    def _stop_when_idle(self) -> None:
+        limit = self._options.until_idle
+        if limit is None or not self._looked:
+            return
+        busy = self._transaction is not None or len(self._inbox) > 0 or self._failures > 0
+        if not busy and time.monotonic() - self._last_work >= limit:
+            self.stop()
+
+    def _drain(self) -> None:
+        """Let the transaction under way end, within its time; the rest goes back to the broker."""
+        self._broker.cancel()
+        deadline = time.monotonic() + self._options.shutdown
+        while self._transaction is not None and time.monotonic() < deadline:
+            self._broker.pump(self._options.limits.idle)
+            self._settle_finished()
+        if self._transaction is not None:
+            log.warning("the transaction under way is cancelled", seconds=self._options.shutdown)
+            self._handler.interrupt()
+        log.info("stopped", returned=len(self._inbox))
+
+    def _wait_for_broker(self, error: Retriable, lost: int) -> None:
+        pause = backoff(lost)
+        log.warning("waiting for the broker", reason=str(error), seconds=round(pause, 1))
+        until = time.monotonic() + pause
+        while not self._stopping and time.monotonic() < until:
+            time.sleep(min(0.1, pause))
+
+    def _report(self, error: Exception) -> None:
+        problem = error if isinstance(error, HeadgateError) else Fatal(f"{type(error).__name__}: {error}")
+        log.critical("consumer stopped, its messages stay on the queue", reason=str(problem), exc_info=error)
+        self._handler.stopped(problem)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def on_signal(number: int, _: FrameType | None) -> None:
+            self.stop()
+
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: doubling, jittered, 10 at most."""
+    ceiling = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures, 10))
+    return random.uniform(ceiling / 2, ceiling)  # noqa: S311  jitter

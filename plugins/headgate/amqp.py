@@ -1,0 +1,67 @@
+"""The edge to RabbitMQ: connections, and pika's many exceptions turned into ours, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pika
+import pika.exceptions
+from pika.adapters.blocking_connection import BlockingConnection
+
+from headgate.errors import Fatal, Retriable
+
+HEARTBEAT_SECONDS = 60
+PRECONDITION_FAILED = 406
+
+
+def where(url: str) -> str:
+    """Host and port of an AMQP URL for messages; never its password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5672}"
+
+
+def connect(url: str, name: str, *, blocked_timeout: float = 30.0) -> BlockingConnection:
+    """A connection that shows as ``name`` in the broker's management pages.
+
+    ``blocked_timeout``: seconds a publisher may be held by the broker's memory or disk alarm before
+    the connection is given up. ``Fatal`` when the URL is none, ``Retriable`` when the broker is away.
+    """
+    try:
+        parameters = pika.URLParameters(url)
+    except (ValueError, TypeError, KeyError) as error:
+        raise Fatal(
+            f"HEADGATE_AMQP_URL is not an AMQP URL (amqp://user:password@host:port/vhost): {error}"
+        ) from None
+    parameters.heartbeat = HEARTBEAT_SECONDS
+    parameters.blocked_connection_timeout = blocked_timeout
+    parameters.socket_timeout = 10
+    parameters.stack_timeout = 15
+    parameters.client_properties = {"connection_name": name, "product": "headgate"}
+    with translated(where(url)):
+        return BlockingConnection(parameters)
+
+
+@contextmanager
+def translated(place: str) -> Iterator[None]:
+    """Turns what pika and the socket raise into ``Retriable``; a 406 of the broker into ``Fatal``."""
+    try:
+        yield
+    except pika.exceptions.ChannelClosedByBroker as error:
+        if error.reply_code == PRECONDITION_FAILED and "inequivalent arg" in error.reply_text:
+            raise Fatal(
+                f"RabbitMQ at {place} has a queue or exchange of Headgate's name with other settings: "
+                f"{error.reply_text}. Delete it when it is empty, or use another vhost."
+            ) from error
+        raise Retriable(
+            f"RabbitMQ at {place} closed the channel: {error.reply_code} {error.reply_text}"
+        ) from error
+    except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.AuthenticationError) as error:
+        raise Retriable(f"RabbitMQ at {place} refused user or password: check HEADGATE_AMQP_URL") from error
+    except pika.exceptions.ProbableAccessDeniedError as error:
+        raise Retriable(
+            f"RabbitMQ at {place} refused the vhost: check HEADGATE_AMQP_URL and the permissions"
+        ) from error
+    except (pika.exceptions.AMQPError, OSError) as error:
+        raise Retriable(f"RabbitMQ at {place} is away: {type(error).__name__} {error}".rstrip()) from error
