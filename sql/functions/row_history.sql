@@ -11,7 +11,8 @@ RETURNS TABLE (
     rule          text,
     column_name   text,
     resolution    text,         -- open, replayed, dismissed
-    replay_key    text,
+    replay_key    text,         -- the landing object that carries its replay, as this row of it
+    replay_row    bigint,
     message_id    uuid,         -- of the batch that carried it
     happened_at   timestamptz
 )
@@ -37,6 +38,11 @@ BEGIN ATOMIC
         q.column_name,
         q.state,
         q.replay_key,
+        CASE WHEN q.replay_key IS NOT NULL THEN (
+            SELECT count(*)
+            FROM headgate.quarantine p
+            WHERE p.object_id = q.object_id AND p.replay_key = q.replay_key AND p.row_number <= q.row_number
+        ) END,
         coalesce(q.message_id, b.message_id),
         coalesce(q.created_at, r.applied_at, o.published_at, o.found_at)
     FROM headgate.object o
@@ -50,7 +56,7 @@ BEGIN ATOMIC
     LEFT JOIN headgate.quarantine q ON q.object_id = o.object_id AND q.row_number = of_row
     LEFT JOIN headgate.batch b ON b.chunk_id = c.chunk_id AND of_row BETWEEN b.first_row AND b.last_row
     LEFT JOIN headgate.receipt r ON r.message_id = b.message_id
-    WHERE o.dataset = of_dataset AND o.lineage = of_key
+    WHERE o.dataset = of_dataset AND o.key = of_key
     ORDER BY o.object_id;
 END;
 REVOKE ALL ON FUNCTION headgate.row_history FROM PUBLIC;

@@ -58,7 +58,7 @@ CREATE TABLE headgate.object (
     published_at     timestamptz,
     loaded_at        timestamptz
 );
-CREATE INDEX object_of_key ON headgate.object (dataset, bucket, key, object_id);
+CREATE INDEX object_of_key ON headgate.object (dataset, key, bucket, object_id);
 CREATE INDEX object_of_run ON headgate.object (run_id);
 CREATE INDEX object_of_lineage ON headgate.object (dataset, lineage, version);
 CREATE INDEX object_newest ON headgate.object (dataset, version) WHERE state IN ('published', 'loaded');

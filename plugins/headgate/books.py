@@ -1,0 +1,237 @@
+"""The books: where every row that was read went, and what has not come back yet.
+
+They are read from the accounting views (``sql/views``) and from nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from headgate.db import query, records, transaction
+from headgate.ledger.runs import Run
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+GAPS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """read = inserted + updated + unchanged + superseded + quarantined; blank records are not read."""
+
+    read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    superseded: int
+    quarantined: int
+    blank: int
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A line of ``headgate.books_run``."""
+
+    dataset: str
+    run_id: int
+    dag_run_id: str
+    kind: str
+    state: str
+    reason: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    objects: int
+    held: int
+    read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    superseded: int
+    quarantined: int
+    blank: int
+    missing: int
+    batches_missing: int
+    balanced: bool
+
+
+@dataclass(frozen=True)
+class ObjectRow:
+    """A line of ``headgate.books_object``; the counts of an object that is not published are zero."""
+
+    object_id: int
+    key: str
+    version: int
+    state: str
+    reason: str | None
+    replay_of: int | None
+    read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    superseded: int
+    quarantined: int
+    blank: int
+    missing: int
+    batches_missing: int
+    balanced: bool
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A chunk whose books do not balance; `missing` rows in `batches_missing` messages have no receipt."""
+
+    object_id: int
+    key: str
+    chunk_id: int
+    chunk: int
+    state: str
+    read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    superseded: int
+    quarantined: int
+    missing: int
+    batches: int
+    batches_missing: int
+    quarantine_rows: int
+
+    def __str__(self) -> str:
+        where = f"chunk {self.chunk} of {self.key} (chunk_id {self.chunk_id})"
+        if self.batches_missing:
+            return (
+                f"{where}: {self.missing:,} rows in {self.batches_missing} of {self.batches} messages "
+                "have no receipt"
+            )
+        if self.quarantined != self.quarantine_rows:
+            return (
+                f"{where}: {self.quarantined:,} rows rejected, {self.quarantine_rows:,} of them in quarantine"
+            )
+        applied = self.inserted + self.updated + self.unchanged + self.superseded
+        return f"{where}: {self.read:,} rows read, {applied:,} applied, {self.quarantined:,} quarantined"
+
+
+@dataclass(frozen=True)
+class RunBooks:
+    """The books of one run: its sum, its objects, and the chunks that do not balance."""
+
+    run: RunRow
+    objects: tuple[ObjectRow, ...]
+    gaps: tuple[Gap, ...]
+
+    @property
+    def balanced(self) -> bool:
+        """Every published row is accounted for, and no object is left unfinished."""
+        return self.run.balanced
+
+    @property
+    def held(self) -> tuple[ObjectRow, ...]:
+        """Objects of which nothing was published."""
+        return tuple(row for row in self.objects if row.state == "held")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took, None while it is open."""
+        run = self.run
+        return (run.finished_at - run.started_at).total_seconds() if run.finished_at else None
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``headgate run --json`` and ``headgate books --json`` print of a run."""
+        return {
+            "dataset": self.run.dataset,
+            "run_id": self.run.run_id,
+            "dag_run_id": self.run.dag_run_id,
+            "state": self.run.state,
+            "balanced": self.balanced,
+            "reason": self.run.reason,
+            "rows": asdict(rows_of(self.run)),
+            "objects": [
+                {
+                    "object_id": row.object_id,
+                    "key": row.key,
+                    "state": row.state,
+                    "version": row.version,
+                    "reason": row.reason,
+                    "replay_of": row.replay_of,
+                    "balanced": row.balanced,
+                    "missing": row.missing,
+                    "rows": asdict(rows_of(row)),
+                }
+                for row in self.objects
+            ],
+            "held": [{"key": row.key, "object_id": row.object_id, "reason": row.reason} for row in self.held],
+            "missing": [{**asdict(gap), "summary": str(gap)} for gap in self.gaps],
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class RowFate:
+    """What happened to one row in one version of an object; see ``sql/functions/row_history.sql``."""
+
+    object_id: int
+    version: int
+    run_id: int
+    object_state: str
+    chunk: int | None
+    outcome: str
+    reason: str | None
+    rule: str | None
+    column_name: str | None
+    resolution: str | None
+    replay_key: str | None
+    replay_row: int | None
+    message_id: UUID | None
+    happened_at: datetime
+
+
+def rows_of(row: RunRow | ObjectRow) -> Rows:
+    """The row counts of a line of the books."""
+    return Rows(
+        read=row.read,
+        inserted=row.inserted,
+        updated=row.updated,
+        unchanged=row.unchanged,
+        superseded=row.superseded,
+        quarantined=row.quarantined,
+        blank=row.blank,
+    )
+
+
+def run_books(conn: Connection, run: Run) -> RunBooks:
+    """The books of a run, as they stand now."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("books_run"), {"run_id": run.run_id})
+        (total,) = records(cursor, RunRow)
+        cursor.execute(query("books_objects"), {"run_id": run.run_id})
+        objects = tuple(records(cursor, ObjectRow))
+        gaps: tuple[Gap, ...] = ()
+        if not total.balanced:
+            cursor.execute(query("books_gaps"), {"run_id": run.run_id, "limit": GAPS_SHOWN})
+            gaps = tuple(records(cursor, Gap))
+    return RunBooks(total, objects, gaps)
+
+
+def recent_runs(conn: Connection, dataset: str, limit: int = 20) -> list[RunRow]:
+    """The dataset's runs, newest first."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("books_runs"), {"dataset": dataset, "limit": limit})
+        return records(cursor, RunRow)
+
+
+def latest_runs(conn: Connection) -> list[Run]:
+    """The newest run of every dataset."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_latest_of_each"))
+        return records(cursor, Run)
+
+
+def row_history(conn: Connection, dataset: str, key: str, row: int) -> list[RowFate]:
+    """What happened to data record `row` (1-based) of an object, in each of its versions."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("row_history"), {"dataset": dataset, "key": key, "row": row})
+        return records(cursor, RowFate)

@@ -1,0 +1,205 @@
+"""``headgate books`` and ``headgate row``: where every row went."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headgate.cli.output import console, print_json, table
+from headgate.errors import Fatal
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from headgate.books import ObjectRow, RowFate, RunBooks, RunRow
+
+OBJECTS_SHOWN = 50
+COUNTS = ("read", "inserted", "updated", "unchanged", "superseded", "quarantined", "blank", "missing")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("books")(show_books)
+    app.command("row")(show_row)
+
+
+def show_books(
+    dataset: Annotated[str, typer.Argument(help="Only this dataset.", show_default=False)] = "",
+    run: Annotated[str, typer.Option(help="A run's number, or `latest`.")] = "latest",
+    history: Annotated[bool, typer.Option("--all", help="One line for each of the dataset's runs.")] = False,
+    limit: Annotated[int, typer.Option(help="Runs shown with --all.", min=1)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Where every row went: the books of the latest run, of one run, or of all runs of a dataset."""
+    from headgate.books import recent_runs, run_books
+
+    with closing(connect_reader("headgate-books")) as conn:
+        if history:
+            rows = recent_runs(conn, required(dataset), limit)
+            print_json([asdict(row) for row in rows]) if as_json else print_runs(dataset, rows)
+            return
+        books = [run_books(conn, found) for found in chosen_runs(conn, dataset, run)]
+    single = bool(dataset) or run != "latest"
+    if as_json:
+        print_json(books[0].as_json() if single else [entry.as_json() for entry in books])
+        return
+    for entry in books:
+        print_books(entry)
+
+
+def connect_reader(name: str) -> Connection:
+    """A read-only connection as the reader role; as the pipeline role where there is no reader."""
+    from headgate.db import connect
+    from headgate.settings import settings
+
+    configured = settings()
+    url = configured.reader_url.get_secret_value() or configured.require("database_url")
+    return connect(url, application_name=name, read_only=True)
+
+
+def required(dataset: str) -> str:
+    """The dataset, which ``--all`` needs."""
+    if not dataset:
+        raise typer.BadParameter("--all needs a dataset")
+    return dataset
+
+
+def chosen_runs(conn: Connection, dataset: str, run: str) -> list[Any]:
+    """The run that was asked for, or the newest of the dataset, or of every dataset."""
+    from headgate.books import latest_runs
+    from headgate.ledger import get_run, latest_run
+
+    if run != "latest":
+        if not run.isdigit():
+            raise typer.BadParameter(f"--run takes a run's number or `latest`, not {run!r}")
+        found = get_run(conn, int(run))
+        if dataset and found.dataset != dataset:
+            raise Fatal(f"run {run} is a run of {found.dataset}, not of {dataset}")
+        return [found]
+    if not dataset:
+        return list(latest_runs(conn))
+    newest = latest_run(conn, dataset)
+    if newest is None:
+        raise Fatal(f"{dataset} has no run yet; start one with `headgate run {dataset}`")
+    return [newest]
+
+
+def print_books(books: RunBooks) -> None:
+    """One run: a line for each object, the sum, and what is missing."""
+    shown = sorted(books.objects, key=lambda row: (row.balanced and row.state != "held", row.version))[
+        :OBJECTS_SHOWN
+    ]
+    lines: list[list[object]] = [[row.key, row.state, *counts(row), note(row)] for row in shown]
+    if len(books.objects) > len(shown):
+        lines.append([f"… {len(books.objects) - len(shown):,} more objects", *[""] * (len(COUNTS) + 2)])
+    lines.append(["total", books.run.state, *counts(books.run), ""])
+    title = f"{books.run.dataset}, run {books.run.run_id} ({books.run.dag_run_id})"
+    table(["object", "state", *COUNTS, "note"], lines, title=title, numeric=COUNTS)
+    print_verdict(books)
+
+
+def counts(row: RunRow | ObjectRow) -> list[str]:
+    """The figures of a line, with thousands separated."""
+    return [f"{getattr(row, name):,}" for name in COUNTS]
+
+
+def note(row: ObjectRow) -> str:
+    """Why an object is held or a duplicate, or of what it is a replay."""
+    return row.reason or (f"replay of object {row.replay_of}" if row.replay_of else "")
+
+
+def print_verdict(books: RunBooks) -> None:
+    """Do the books balance, and if not, where."""
+    from rich.markup import escape
+
+    if books.balanced:
+        console.print(
+            f"[green]The books balance:[/] {books.run.read:,} read = {books.run.inserted:,} inserted + "
+            f"{books.run.updated:,} updated + {books.run.unchanged:,} unchanged + "
+            f"{books.run.superseded:,} superseded + {books.run.quarantined:,} quarantined",
+            highlight=False,
+        )
+    else:
+        console.print("[red]The books do not balance.[/]")
+    for gap in books.gaps:
+        console.print(f"  {escape(str(gap))}", highlight=False)
+    unfinished = [row for row in books.objects if row.state in ("found", "inspected", "validated")]
+    for row in unfinished[:OBJECTS_SHOWN]:
+        console.print(f"  {escape(row.key)} is {row.state}: not through the gate yet", highlight=False)
+    if books.run.reason:
+        console.print(f"  {escape(books.run.reason)}", highlight=False)
+
+
+def print_runs(dataset: str, rows: list[RunRow]) -> None:
+    """A line for each run."""
+    columns = ["run", "started", "kind", "state", "objects", "held", *COUNTS, "balanced"]
+    lines = [
+        [
+            row.run_id,
+            f"{row.started_at:%Y-%m-%d %H:%M:%S}",
+            row.kind,
+            row.state,
+            row.objects,
+            row.held,
+            *counts(row),
+            "yes" if row.balanced else "no",
+        ]
+        for row in rows
+    ]
+    table(columns, lines, title=f"{dataset}: runs, newest first", numeric=("run", "objects", "held", *COUNTS))
+
+
+def show_row(
+    dataset: Annotated[str, typer.Argument(help="The dataset.")],
+    key: Annotated[str, typer.Argument(help="The object's key, with or without the dataset's prefix.")],
+    row: Annotated[int, typer.Argument(help="The data record's number in it, from 1.", min=1)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What happened to one row: in which message it went, or why it is in quarantine, and its replays."""
+    with closing(connect_reader("headgate-row")) as conn:
+        found = follow(conn, dataset, key, row) or follow(conn, dataset, f"{dataset}/{key}", row)
+    if not found:
+        raise Fatal(f"the ledger of {dataset} has no object {key}")
+    if as_json:
+        print_json([{"key": where, "row_number": number, **asdict(fate)} for where, number, fate in found])
+        return
+    lines = [
+        [
+            where,
+            number,
+            fate.object_id,
+            fate.outcome,
+            "" if fate.chunk is None else fate.chunk,
+            fate.message_id or "",
+            f"{fate.happened_at:%Y-%m-%d %H:%M:%S}",
+            told(fate),
+        ]
+        for where, number, fate in found
+    ]
+    table(
+        ["object", "row", "id", "outcome", "chunk", "message", "when (UTC)", "why"],
+        lines,
+        numeric=("row", "id"),
+    )
+
+
+def follow(conn: Connection, dataset: str, key: str, row: int) -> list[tuple[str, int, RowFate]]:
+    """The row's fates in all versions of the object, and in the replays that it went into."""
+    from headgate.books import row_history
+
+    found: list[tuple[str, int, RowFate]] = []
+    for fate in row_history(conn, dataset, key, row):
+        found.append((key, row, fate))
+        if fate.replay_key and fate.replay_row:
+            found += follow(conn, dataset, fate.replay_key, fate.replay_row)
+    return found
+
+
+def told(fate: RowFate) -> str:
+    """Why, for a person."""
+    where = f"{fate.column_name}: " if fate.column_name else ""
+    why = f"{where}{fate.reason}" if fate.reason else ""
+    return f"{why} ({fate.resolution})" if fate.resolution else why

@@ -1,0 +1,1 @@
+SELECT * FROM headgate.books_object WHERE run_id = %(run_id)s ORDER BY version, object_id;

@@ -1,0 +1,1 @@
+SELECT * FROM headgate.row_history(%(dataset)s, %(key)s, %(row)s);
