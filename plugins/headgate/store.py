@@ -1,0 +1,397 @@
+"""The object store: landing and staging buckets on any S3-compatible server.
+
+Errors are classed here, once, by HTTP status (servers label their XML differently, so the
+client library's own error types tell less): 404 of a bucket and 401/403 are ``Fatal``, a
+vanished or rewritten object is ``ObjectChanged`` (a ``DataError``), everything that waiting can
+mend is ``Retriable``. Reads never trust the server to honour ``If-Match`` (some ignore it): the
+ETag of every answer is compared with the one that was scanned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from urllib.parse import urlsplit
+
+from headgate.errors import DataError, Fatal, Retriable
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+    from headgate.settings import Settings
+
+PART_BYTES = 16 * 1024 * 1024  # of a multipart upload; one part is in memory at a time
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 120.0  # some servers hash a whole object before they answer the first request for it
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+PAGE = 1000  # objects a listing asks for at once
+T = TypeVar("T")
+
+
+class ObjectChanged(DataError):
+    """The object is not the one that was scanned: ``rule`` is ``rewritten`` or ``vanished``."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object version as the store lists it. ``size`` in bytes, ``last_modified`` in UTC."""
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+    version_id: str | None = None
+
+
+class ObjectStore:
+    """Listing, reading and writing objects. ``patience``: seconds that one call waits out an outage."""
+
+    def __init__(
+        self, endpoint: str, access_key: str, secret_key: str, region: str, *, patience: float = 60.0
+    ) -> None:
+        self.endpoint = endpoint
+        self.patience = patience
+        self._access_key, self._secret_key, self._region = access_key, secret_key, region
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, patience: float = 60.0) -> ObjectStore:
+        """The store that the settings name; ``Fatal`` when one of them is missing."""
+        return cls(
+            settings.require("s3_endpoint"),
+            settings.require("s3_access_key"),
+            settings.require("s3_secret_key"),
+            settings.s3_region,
+            patience=patience,
+        )
+
+    @cached_property
+    def client(self) -> Minio:
+        """The client library's object, with short time-outs and no retries of its own: they happen here."""
+        import certifi
+        import urllib3
+        from minio import Minio
+
+        parts = urlsplit(self.endpoint)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise Fatal(f"HEADGATE_S3_ENDPOINT must look like http(s)://host:port, not {self.endpoint!r}")
+        pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            retries=False,
+            maxsize=4,
+            ca_certs=certifi.where(),
+        )
+        return Minio(
+            parts.netloc,
+            self._access_key,
+            self._secret_key,
+            secure=parts.scheme == "https",
+            region=self._region,
+            http_client=pool,
+        )
+
+    def listing(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
+        """Every object under ``prefix``, page by page. Folder markers are left out."""
+        start_after: str | None = None
+        while True:
+            page = self._call(lambda: self._page(bucket, prefix, start_after), bucket)  # noqa: B023
+            yield from (entry for entry in page if not entry.key.endswith("/"))
+            if len(page) < PAGE:
+                return
+            start_after = page[-1].key
+
+    def _page(self, bucket: str, prefix: str, start_after: str | None) -> list[StoredObject]:
+        from itertools import islice
+
+        listed = self.client.list_objects(bucket, prefix=prefix, recursive=True, start_after=start_after)
+        return [_stored(bucket, entry) for entry in islice(listed, PAGE)]
+
+    def stat(self, bucket: str, key: str) -> StoredObject:
+        """The object as it is now; ``ObjectChanged("vanished")`` when there is none."""
+        return _stored(bucket, self._call(lambda: self.client.stat_object(bucket, key), bucket, key))
+
+    def find(self, bucket: str, key: str) -> StoredObject | None:
+        """The object as it is now, or None."""
+        try:
+            return self.stat(bucket, key)
+        except ObjectChanged:
+            return None
+
+    def bucket_exists(self, bucket: str) -> bool:
+        """Whether the bucket is there and these credentials may see it."""
+        return bool(self._call(lambda: self.client.bucket_exists(bucket), bucket))
+
+    def open(self, bucket: str, key: str, *, etag: str, size: int) -> ObjectReader:
+        """The content from its first byte, as a stream that resumes after an outage."""
+        return ObjectReader(self, bucket, key, etag, size)
+
+    def read_range(
+        self, bucket: str, key: str, offset: int, length: int, *, etag: str | None = None
+    ) -> bytes:
+        """``length`` bytes from ``offset``; ``etag`` None takes any version of the object."""
+        if length == 0:
+            return b""
+        return self._call(lambda: self._read_once(bucket, key, offset, length, etag), bucket, key)
+
+    def _read_once(self, bucket: str, key: str, offset: int, length: int, etag: str | None) -> bytes:
+        with self._response(bucket, key, offset, length, etag) as response:
+            body: bytes = response.read()
+        if len(body) != length:
+            raise Retriable(f"{key}: the store sent {len(body)} of {length} bytes from offset {offset}")
+        return body
+
+    def read(self, bucket: str, key: str) -> bytes:
+        """A whole small object (staged rejects, key hashes)."""
+        return self._call(lambda: self._read_all(bucket, key), bucket, key)
+
+    def _read_all(self, bucket: str, key: str) -> bytes:
+        with self._response(bucket, key, 0, 0, None) as response:
+            return bytes(response.read())
+
+    @contextmanager
+    def _response(self, bucket: str, key: str, offset: int, length: int, etag: str | None) -> Iterator[Any]:
+        response = self.client.get_object(bucket, key, offset=offset, length=length)
+        try:
+            if etag is not None and (found := response.headers.get("etag", "").strip('"')) != etag:
+                raise rewritten(bucket, key, etag, found)
+            yield response
+        finally:
+            response.close()
+            response.release_conn()
+
+    def put_file(
+        self, bucket: str, key: str, path: Path, *, progress: Callable[[int], None] | None = None
+    ) -> StoredObject:
+        """Upload a file in parts of 16 MiB; ``progress`` gets the bytes of each piece read."""
+
+        def upload() -> None:
+            with path.open("rb") as file:
+                self.client.put_object(
+                    bucket,
+                    key,
+                    _Counted(file, progress),  # type: ignore[arg-type]
+                    path.stat().st_size,
+                    part_size=PART_BYTES,
+                    num_parallel_uploads=1,
+                )
+
+        self._call(upload, bucket, key)
+        return self.stat(bucket, key)  # the ETag of a multipart answer is not always the stored one
+
+    def put_bytes(
+        self, bucket: str, key: str, body: bytes, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Write an object; what was there under the key is replaced."""
+        import io
+
+        def upload() -> None:
+            self.client.put_object(
+                bucket, key, io.BytesIO(body), len(body), metadata=dict(metadata) if metadata else None
+            )
+
+        self._call(upload, bucket, key)
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove an object; one that is not there is fine."""
+        self._call(lambda: self.client.remove_object(bucket, key), bucket, key)
+
+    def sha256(self, stored: StoredObject) -> str:
+        """SHA-256 of the content, by reading it through."""
+        digest = hashlib.sha256()
+        with self.open(stored.bucket, stored.key, etag=stored.etag, size=stored.size) as reader:
+            while piece := reader.read(1024 * 1024):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def _call(self, action: Callable[[], T], bucket: str, key: str | None = None) -> T:
+        """Do it; class its errors; while they are ``Retriable`` do it again until patience ends."""
+        pauses = Pauses(self.patience)
+        while True:
+            try:
+                return _classed(action, self.endpoint, bucket, key)
+            except Retriable:
+                if not pauses.wait():
+                    raise
+
+
+class Pauses:
+    """Growing pauses between attempts, up to ``patience`` seconds altogether."""
+
+    def __init__(self, patience: float) -> None:
+        self._deadline = time.monotonic() + patience
+        self._pause = FIRST_PAUSE
+
+    def wait(self) -> bool:
+        """Sleep before the next attempt; False when the patience would end meanwhile."""
+        if time.monotonic() + self._pause > self._deadline:
+            return False
+        time.sleep(self._pause)
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        return True
+
+
+class ObjectReader:
+    """A forward-only binary stream over one object version.
+
+    A broken connection is opened again at the byte where it broke. An answer with another ETag
+    raises ``ObjectChanged("rewritten")``: half of one version and half of another is never read.
+    """
+
+    def __init__(self, store: ObjectStore, bucket: str, key: str, etag: str, size: int) -> None:
+        self._store, self._bucket, self._key, self._etag, self._size = store, bucket, key, etag, size
+        self._position = 0
+        self._response: Any = None
+
+    def __enter__(self) -> ObjectReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def readable(self) -> bool:
+        """Always: it is a reader."""
+        return True
+
+    def tell(self) -> int:
+        """Bytes handed out so far."""
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to ``size`` bytes, exactly that many before the end; empty at the end."""
+        left = self._size - self._position
+        wanted = left if size is None or size < 0 else min(size, left)
+        pieces: list[bytes] = []
+        while wanted > 0:
+            pieces.append(self._read_patiently(wanted))
+            wanted -= len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _read_patiently(self, wanted: int) -> bytes:
+        pauses = Pauses(self._store.patience)
+        while True:
+            try:
+                piece = _classed(
+                    lambda: self._read_some(wanted), self._store.endpoint, self._bucket, self._key
+                )
+            except Retriable:
+                self.close()
+                if not pauses.wait():
+                    raise
+                continue
+            self._position += len(piece)
+            return piece
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer``; what ``io.BufferedReader`` asks for."""
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def _read_some(self, wanted: int) -> bytes:
+        if self._response is None:
+            self._response = self._open_at(self._position)
+        piece: bytes = self._response.read(wanted)
+        if not piece:
+            raise Retriable(f"{self._key}: the store ended at byte {self._position} of {self._size}")
+        return piece
+
+    def _open_at(self, position: int) -> Any:
+        response = self._store.client.get_object(self._bucket, self._key, offset=position)
+        found = response.headers.get("etag", "").strip('"')
+        if found != self._etag:
+            response.close()
+            raise rewritten(self._bucket, self._key, self._etag, found)
+        return response
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._response is not None:
+            self._response.close()  # not released: what is unread of it would spoil the next request
+            self._response = None
+
+
+class _Counted:
+    """A file that tells how much of it was read."""
+
+    def __init__(self, file: BinaryIO, progress: Callable[[int], None] | None) -> None:
+        self._file, self._progress = file, progress
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size)
+        if self._progress is not None:
+            self._progress(len(piece))
+        return piece
+
+
+def rewritten(bucket: str, key: str, scanned: str, found: str) -> ObjectChanged:
+    """The error of an object that has other content than the scan saw."""
+    return ObjectChanged(
+        "rewritten",
+        f"{bucket}/{key} was rewritten after the scan (ETag {scanned} then, {found or 'none'} now); "
+        "nothing of it was published. Run the dataset again: the new content is a new object version.",
+    )
+
+
+def _stored(bucket: str, entry: Any) -> StoredObject:
+    version = getattr(entry, "version_id", None)
+    return StoredObject(
+        bucket=bucket,
+        key=entry.object_name,
+        etag=(entry.etag or "").strip('"'),
+        size=int(entry.size or 0),
+        last_modified=entry.last_modified,
+        version_id=None if version in (None, "", "null") else version,
+    )
+
+
+def _classed(action: Callable[[], T], endpoint: str, bucket: str, key: str | None) -> T:
+    """Run ``action``; the client library's errors come out as ours."""
+    import urllib3
+    from minio.error import InvalidResponseError, S3Error, ServerError
+
+    try:
+        return action()
+    except S3Error as error:
+        status, code, text = error.response.status, error.code or "", str(error.message)
+    except InvalidResponseError as error:
+        status, text = int(error._code), str(error._body)
+        code = "NoSuchBucket" if "NoSuchBucket" in text else ""
+    except ServerError as error:
+        status, code, text = error.status_code, "", str(error)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Retriable(
+            f"the object store at {endpoint} does not answer ({type(error).__name__}: {error})"
+        ) from error
+    raise _by_status(status, code, text, endpoint, bucket, key)
+
+
+def _by_status(status: int, code: str, text: str, endpoint: str, bucket: str, key: str | None) -> Exception:
+    where = bucket if key is None else f"{bucket}/{key}"
+    if status == 404 and (key is None or code == "NoSuchBucket"):
+        return Fatal(
+            f"the bucket {bucket} does not exist at {endpoint}. Create it, or correct the bucket in the "
+            "contract's server (landing) or HEADGATE_STAGING_BUCKET (staging)."
+        )
+    if status == 404:
+        return ObjectChanged(
+            "vanished", f"{where} is gone: it was deleted after the scan. Put it back and run again."
+        )
+    if status in (401, 403):
+        return Fatal(
+            f"the object store at {endpoint} refused access to {where} (HTTP {status}). "
+            "Check HEADGATE_S3_ACCESS_KEY and HEADGATE_S3_SECRET_KEY, and what that key may do."
+        )
+    if status >= 500 or status in (408, 409, 425, 429):
+        return Retriable(f"the object store at {endpoint} answered HTTP {status} for {where}: {text[:200]}")
+    return Fatal(f"the object store at {endpoint} refused {where} with HTTP {status}: {text[:300]}")
