@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module, util
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from rich.text import Text
 
-from headgate.cli.output import fail
 from headgate.errors import HeadgateError
 
 # Each has `register(app)`. They import what is heavy inside their commands.
@@ -50,16 +51,26 @@ for name in MODULES:
 
 
 def main() -> None:
-    """Run a command; an error that Headgate raised on purpose is one line, not a traceback."""
+    """Run a command; an error is one line, not a traceback (which ``HEADGATE_LOG_LEVEL=DEBUG`` shows)."""
     try:
         app(standalone_mode=True)
     except HeadgateError as error:
-        try:
-            fail(error)
-        except typer.Exit as end:
-            sys.exit(end.exit_code)
+        end(str(error), 1)
     except KeyboardInterrupt:
-        sys.exit(130)
+        end("interrupted", 130)
+    except Exception as error:
+        if os.environ.get("HEADGATE_LOG_LEVEL", "").upper() == "DEBUG":
+            raise
+        reason = f"{type(error).__name__}: {str(error).strip()}"
+        end(f"{reason} (unexpected; HEADGATE_LOG_LEVEL=DEBUG shows where)", 1)
+
+
+def end(reason: str, code: int) -> NoReturn:
+    """One red line on standard error."""
+    from headgate.cli.output import errors
+
+    errors.print(Text.assemble(("error: ", "bold red"), reason), soft_wrap=True, highlight=False)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

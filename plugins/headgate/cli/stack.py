@@ -77,7 +77,9 @@ def status(
     elif not lines:
         console.print("no stack was started here yet; run `headgate up`")
     else:
-        rows = [(x.program, x.state, x.pid, x.address, f"{x.rss_bytes / MIB:.0f}", x.detail) for x in lines]
+        rows = [
+            (x.program, x.state, x.pid, x.address, f"{x.memory_bytes / MIB:.0f}", x.detail) for x in lines
+        ]
         table(("program", "state", "pid", "address", "MiB", "detail"), rows, numeric=("pid", "MiB"))
         if logins:
             show_logins(stack)

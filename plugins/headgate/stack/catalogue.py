@@ -1,4 +1,4 @@
-"""Every program of the stack and the part of the stack it belongs to."""
+"""Every program of the stack."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from headgate.stack.ports import Ports
 from headgate.stack.programs import Program
 from headgate.stack.secrets import Secrets
 
+# What Headgate, Airflow and the consumers work on.
 SERVERS = frozenset({"postgres", "epmd", "rabbitmq", "s3"})
 
 
@@ -22,8 +23,3 @@ def catalogue(layout: Layout, ports: Ports, secrets: Secrets) -> list[Program]:
         *airflow_services.programs(layout, ports, secrets),
         *consumers.programs(layout, ports, secrets),
     ]
-
-
-def in_part(program: Program, part: str) -> bool:
-    """Whether a program starts with that part: the servers, or what uses them."""
-    return (program.name in SERVERS) == (part == "servers")

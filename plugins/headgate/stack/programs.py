@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 # In the environment of every supervised program: tells the processes of one stack from all others,
@@ -30,4 +30,3 @@ class Program:
     stop_signal: str = "TERM"
     stop_wait: float = 30
     start_wait: float = 60
-    group: frozenset[str] = field(default_factory=frozenset)

@@ -11,17 +11,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headgate.errors import Fatal
 from headgate.stack import leftovers, postgres, prepare, rabbitmq, supervisor
 from headgate.stack import ports as port_choice
 from headgate.stack import secrets as secret_store
-from headgate.stack.catalogue import catalogue, in_part
+from headgate.stack.catalogue import SERVERS, catalogue
 from headgate.stack.layout import Layout
 from headgate.stack.ports import Ports
 from headgate.stack.programs import Program
 from headgate.stack.secrets import Secrets
 from headgate.stack.supervisor import Client, Process
+
+if TYPE_CHECKING:
+    import psutil
 
 Report = Callable[[str, str, str], None]  # program or step, state, detail
 POLL_SECONDS = 0.15
@@ -38,13 +42,18 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class ProgramStatus:
-    """One line of ``headgate status``. Memory in bytes, of the process and its children."""
+    """One line of ``headgate status``.
+
+    ``rss_bytes`` is the resident memory of the greatest process of the program,
+    ``memory_bytes`` of all its processes, shared pages divided among those that share them.
+    """
 
     program: str
     state: str
     pid: int | None
     address: str
     rss_bytes: int
+    memory_bytes: int
     detail: str
 
 
@@ -85,12 +94,12 @@ class Stack:
         self.layout.create()
         with self.locked():
             changed = self.supervise(report)
-            changed |= self.start([p for p in self.programs() if in_part(p, Part.SERVERS)], report)
+            changed |= self.start([p for p in self.programs() if p.name in SERVERS], report)
             if part is not Part.SERVERS:
                 changed |= prepare.data(self.layout, self.ports, self.secrets, report)
             if part is Part.ALL:
                 changed |= prepare.airflow(self.layout, self.ports, self.secrets, report)
-                changed |= self.start([p for p in self.programs() if in_part(p, Part.ALL)], report)
+                changed |= self.start([p for p in self.programs() if p.name not in SERVERS], report)
         return changed
 
     @contextmanager
@@ -151,19 +160,23 @@ class Stack:
         """Wait until every program serves; ``Fatal`` with the end of its log when one does not."""
         begin = time.monotonic()
         waiting = list(programs)
-        for program in waiting:
-            report(program.name, "starting", program.address)
         while waiting:
-            processes = self.client.processes()
-            for program in list(waiting):
-                reason = self.why_not_ready(program, processes)
-                if reason is None:
-                    report(program.name, "ready", program.address)
-                    waiting.remove(program)
-                elif time.monotonic() - begin > program.start_wait:
-                    raise self.did_not_start(program, f"not ready after {program.start_wait:.0f} s: {reason}")
+            waiting = [program for program in waiting if not self.is_ready(program, begin, report)]
             if waiting:
                 time.sleep(POLL_SECONDS)
+
+    def is_ready(self, program: Program, begin: float, report: Report) -> bool:
+        """Whether a program serves; one that serves at once is not worth a report."""
+        reason = self.why_not_ready(program, self.client.processes())
+        waited = time.monotonic() - begin
+        if reason is None:
+            if waited > POLL_SECONDS:
+                report(program.name, "ready", program.address)
+            return True
+        if waited > program.start_wait:
+            raise self.did_not_start(program, f"not ready after {program.start_wait:.0f} s: {reason}")
+        report(program.name, "starting", reason)
+        return False
 
     def why_not_ready(self, program: Program, processes: Sequence[Process]) -> str | None:
         """Nothing when all instances run and serve, else what is missing; ``Fatal`` when one gave up."""
@@ -195,8 +208,7 @@ class Stack:
     def end(self, report: Report) -> bool:
         daemon = self.client.pid()
         if daemon:
-            self.stop_users_of_servers(report)
-            report("servers", "stopping", "")
+            self.stop_in_order(report)
             self.client.shutdown()
             wait_for_end(daemon)
         found = leftovers.find(self.layout)
@@ -204,15 +216,19 @@ class Stack:
         self.layout.socket.unlink(missing_ok=True)
         return bool(daemon or found)
 
-    def stop_users_of_servers(self, report: Report) -> None:
-        """Stop Airflow and the consumers side by side, while their servers are still there."""
-        servers = {p.name for p in self.programs() if in_part(p, Part.SERVERS)}
-        ours = [p for p in self.client.processes() if p.program not in servers and p.pid]
-        for process in ours:
-            report(process.name, "stopping", "")
-            self.client.stop(process)
+    def stop_in_order(self, report: Report) -> None:
+        """Stop Airflow and the consumers side by side while their servers are there, then the servers."""
+        for of_servers in (False, True):
+            running = [p for p in self.client.processes() if p.pid]
+            wave = [p for p in running if (p.program in SERVERS) == of_servers]
+            for process in wave:
+                report(process.name, "stopping", "")
+                self.client.stop(process)
+            self.wait_for_stop({process.name for process in wave})
+
+    def wait_for_stop(self, names: set[str]) -> None:
+        """Wait until none of them has a process; the supervisor kills what takes too long."""
         deadline = time.monotonic() + DOWN_SECONDS
-        names = {p.name for p in ours}
         while any(p.pid for p in self.client.processes() if p.name in names) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 
@@ -231,30 +247,42 @@ class Stack:
 
 
 def describe(program: Program, process: Process) -> ProgramStatus:
-    state = process.state.lower()
-    reason = program.healthy() if process.state in supervisor.RUNNING else process.detail
-    if process.state in supervisor.RUNNING and reason:
-        state = "unhealthy"
-    pid = process.pid or None
-    return ProgramStatus(process.name, state, pid, program.address, memory(pid), reason or "")
+    runs = process.state in supervisor.RUNNING
+    reason = program.healthy() if runs else process.detail
+    state = "unhealthy" if runs and reason else process.state.lower()
+    largest, total = memory(process.pid) if process.pid else (0, 0)
+    return ProgramStatus(
+        process.name, state, process.pid or None, program.address, largest, total, reason or ""
+    )
 
 
 def stopped(program: Program) -> ProgramStatus:
-    return ProgramStatus(program.name, "stopped", None, program.address, 0, "")
+    return ProgramStatus(program.name, "stopped", None, program.address, 0, 0, "")
 
 
-def memory(pid: int | None) -> int:
-    """Resident bytes of a process and its children, shared pages counted once for each."""
+def memory(pid: int) -> tuple[int, int]:
+    """Resident bytes of the greatest of a process and its children, and their share of memory together."""
     import psutil
 
-    total = 0
+    largest = total = 0
     try:
-        process = psutil.Process(pid) if pid else None
-        for each in (process, *process.children(recursive=True)) if process else ():
-            total += each.memory_info().rss
-    except psutil.Error:
+        process = psutil.Process(pid)
+        for each in (process, *process.children(recursive=True)):
+            rss = each.memory_info().rss
+            largest, total = max(largest, rss), total + proportional(each, rss)
+    except psutil.NoSuchProcess:
         pass
-    return total
+    return largest, total
+
+
+def proportional(process: psutil.Process, rss: int) -> int:
+    """A process's proportional share of memory; its resident size where the system does not tell."""
+    import psutil
+
+    try:
+        return int(process.memory_full_info().pss)
+    except (psutil.AccessDenied, AttributeError):
+        return rss
 
 
 def wait_for_end(pid: int) -> None:
