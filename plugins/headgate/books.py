@@ -15,8 +15,11 @@ from headgate.ledger.runs import Run
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
+    from rich.console import RenderableType
 
 GAPS_SHOWN = 20
+OBJECTS_SHOWN = 50
+COUNTS = ("read", "inserted", "updated", "unchanged", "superseded", "quarantined", "blank", "missing")
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,11 @@ class RunBooks:
     run: RunRow
     objects: tuple[ObjectRow, ...]
     gaps: tuple[Gap, ...]
+
+    @property
+    def state(self) -> str:
+        """Of the run: running, success, failed or dry_run."""
+        return self.run.state
 
     @property
     def balanced(self) -> bool:
@@ -235,3 +243,62 @@ def row_history(conn: Connection, dataset: str, key: str, row: int) -> list[RowF
     with transaction(conn) as cursor:
         cursor.execute(query("row_history"), {"dataset": dataset, "key": key, "row": row})
         return records(cursor, RowFate)
+
+
+def counts(row: RunRow | ObjectRow) -> list[str]:
+    """The figures of a line in the order of `COUNTS`, with thousands separated."""
+    return [f"{getattr(row, name):,}" for name in COUNTS]
+
+
+def render(books: RunBooks) -> RenderableType:
+    """For a terminal: a line for each object (troubled ones first), the sum, and what is missing."""
+    from rich.console import Group
+    from rich.text import Text
+
+    verdict = [Text.from_markup("[green]The books balance:[/] ").append(equation(books.run))]
+    if not books.balanced:
+        verdict = [Text("The books do not balance.", style="red")]
+    return Group(_table(books), *verdict, *(Text(f"  {line}") for line in remarks(books)))
+
+
+def equation(run: RunRow) -> str:
+    """``1,000 read = 990 inserted + … + 10 quarantined``."""
+    parts = ("inserted", "updated", "unchanged", "superseded", "quarantined")
+    return f"{run.read:,} read = " + " + ".join(f"{getattr(run, name):,} {name}" for name in parts)
+
+
+def remarks(books: RunBooks) -> list[str]:
+    """What is missing and why the run failed, a line each."""
+    unfinished = [row for row in books.objects if row.state in ("found", "inspected", "validated")]
+    return [
+        *(str(gap) for gap in books.gaps),
+        *(f"{row.key} is {row.state}: not through the gate yet" for row in unfinished[:GAPS_SHOWN]),
+        *([books.run.reason] if books.run.reason else []),
+    ]
+
+
+def _table(books: RunBooks) -> RenderableType:
+    from rich.markup import escape
+    from rich.table import Table
+
+    title = f"{books.run.dataset}, run {books.run.run_id} ({books.run.dag_run_id})"
+    made = Table(title=escape(title), title_justify="left", header_style="bold")
+    made.add_column("object", overflow="fold")
+    made.add_column("state")
+    for name in COUNTS:
+        made.add_column(name, justify="right")
+    made.add_column("note", overflow="fold")
+    troubled_first = sorted(
+        books.objects, key=lambda row: (row.balanced and row.state != "held", row.version)
+    )
+    for row in troubled_first[:OBJECTS_SHOWN]:
+        made.add_row(escape(row.key), row.state, *counts(row), escape(_note(row)))
+    if len(books.objects) > OBJECTS_SHOWN:
+        made.add_row(f"… {len(books.objects) - OBJECTS_SHOWN:,} more objects")
+    made.add_section()
+    made.add_row("total", books.run.state, *counts(books.run))
+    return made
+
+
+def _note(row: ObjectRow) -> str:
+    return row.reason or (f"replay of object {row.replay_of}" if row.replay_of else "")

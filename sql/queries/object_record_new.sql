@@ -1,6 +1,6 @@
 -- Records the new ones of a listing. The version is the time of arrival in microseconds. A replay
--- (…/replay/<origin object>-<digest>/<name>) stands in its origin's succession and has its version;
--- a reload is newer than all of its succession.
+-- (its key stands in headgate.replay) is in its origin's succession and has its version; a reload is newer
+-- than all of its succession.
 INSERT INTO headgate.object
     (dataset, bucket, key, version_id, etag, size, last_modified, lineage, version, run_id, contract_version, replay_of)
 SELECT
@@ -28,7 +28,6 @@ LEFT JOIN LATERAL (
     ORDER BY o.version DESC
     LIMIT 1
 ) newest ON true
-LEFT JOIN headgate.object origin
-    ON origin.dataset = %(dataset)s
-    AND origin.object_id = substring(n.key FROM '(?:^|/)replay/([0-9]{1,18})-[0-9a-f]+/[^/]+$')::bigint
+LEFT JOIN headgate.replay p ON p.replay_key = n.key AND p.dataset = %(dataset)s AND p.bucket = %(bucket)s
+LEFT JOIN headgate.object origin ON origin.object_id = p.object_id
 ORDER BY n.last_modified, n.key;

@@ -14,10 +14,7 @@ from headgate.errors import Fatal
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from headgate.books import ObjectRow, RowFate, RunBooks, RunRow
-
-OBJECTS_SHOWN = 50
-COUNTS = ("read", "inserted", "updated", "unchanged", "superseded", "quarantined", "blank", "missing")
+    from headgate.books import RowFate, RunRow
 
 
 def register(app: typer.Typer) -> None:
@@ -34,12 +31,11 @@ def show_books(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Where every row went: the books of the latest run, of one run, or of all runs of a dataset."""
-    from headgate.books import recent_runs, run_books
+    from headgate.books import recent_runs, render, run_books
 
     with closing(connect_reader("headgate-books")) as conn:
         if history:
-            rows = recent_runs(conn, required(dataset), limit)
-            print_json([asdict(row) for row in rows]) if as_json else print_runs(dataset, rows)
+            show_runs(required(dataset), recent_runs(conn, dataset, limit), as_json)
             return
         books = [run_books(conn, found) for found in chosen_runs(conn, dataset, run)]
     single = bool(dataset) or run != "latest"
@@ -47,7 +43,7 @@ def show_books(
         print_json(books[0].as_json() if single else [entry.as_json() for entry in books])
         return
     for entry in books:
-        print_books(entry)
+        console.print(render(entry))
 
 
 def connect_reader(name: str) -> Connection:
@@ -87,54 +83,13 @@ def chosen_runs(conn: Connection, dataset: str, run: str) -> list[Any]:
     return [newest]
 
 
-def print_books(books: RunBooks) -> None:
-    """One run: a line for each object, the sum, and what is missing."""
-    shown = sorted(books.objects, key=lambda row: (row.balanced and row.state != "held", row.version))[
-        :OBJECTS_SHOWN
-    ]
-    lines: list[list[object]] = [[row.key, row.state, *counts(row), note(row)] for row in shown]
-    if len(books.objects) > len(shown):
-        lines.append([f"… {len(books.objects) - len(shown):,} more objects", *[""] * (len(COUNTS) + 2)])
-    lines.append(["total", books.run.state, *counts(books.run), ""])
-    title = f"{books.run.dataset}, run {books.run.run_id} ({books.run.dag_run_id})"
-    table(["object", "state", *COUNTS, "note"], lines, title=title, numeric=COUNTS)
-    print_verdict(books)
-
-
-def counts(row: RunRow | ObjectRow) -> list[str]:
-    """The figures of a line, with thousands separated."""
-    return [f"{getattr(row, name):,}" for name in COUNTS]
-
-
-def note(row: ObjectRow) -> str:
-    """Why an object is held or a duplicate, or of what it is a replay."""
-    return row.reason or (f"replay of object {row.replay_of}" if row.replay_of else "")
-
-
-def print_verdict(books: RunBooks) -> None:
-    """Do the books balance, and if not, where."""
-    from rich.markup import escape
-
-    if books.balanced:
-        console.print(
-            f"[green]The books balance:[/] {books.run.read:,} read = {books.run.inserted:,} inserted + "
-            f"{books.run.updated:,} updated + {books.run.unchanged:,} unchanged + "
-            f"{books.run.superseded:,} superseded + {books.run.quarantined:,} quarantined",
-            highlight=False,
-        )
-    else:
-        console.print("[red]The books do not balance.[/]")
-    for gap in books.gaps:
-        console.print(f"  {escape(str(gap))}", highlight=False)
-    unfinished = [row for row in books.objects if row.state in ("found", "inspected", "validated")]
-    for row in unfinished[:OBJECTS_SHOWN]:
-        console.print(f"  {escape(row.key)} is {row.state}: not through the gate yet", highlight=False)
-    if books.run.reason:
-        console.print(f"  {escape(books.run.reason)}", highlight=False)
-
-
-def print_runs(dataset: str, rows: list[RunRow]) -> None:
+def show_runs(dataset: str, rows: list[RunRow], as_json: bool) -> None:
     """A line for each run."""
+    from headgate.books import COUNTS, counts
+
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
     columns = ["run", "started", "kind", "state", "objects", "held", *COUNTS, "balanced"]
     lines = [
         [

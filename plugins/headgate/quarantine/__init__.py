@@ -1,0 +1,28 @@
+"""The quarantine: bad rows with their reasons; to be looked at, mended and replayed, or dismissed."""
+
+from headgate.quarantine.entries import (
+    Entry,
+    Filter,
+    Origin,
+    count,
+    dismiss,
+    entries,
+    get_entry,
+    origins,
+)
+from headgate.quarantine.replay import Replayed, flush_replays, replay, replay_file
+
+__all__ = [
+    "Entry",
+    "Filter",
+    "Origin",
+    "Replayed",
+    "count",
+    "dismiss",
+    "entries",
+    "flush_replays",
+    "get_entry",
+    "origins",
+    "replay",
+    "replay_file",
+]
