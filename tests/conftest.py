@@ -1,7 +1,8 @@
 """Real servers for the tests: one private set a test home, a fresh database, vhost and buckets a test.
 
 Sessions that run side by side share the servers; the last one ends them (not where
-``HEADGATE_TEST_KEEP`` is set, which saves the start on the next call).
+``HEADGATE_TEST_KEEP`` is set, which saves the start on the next call). With
+``HEADGATE_TEST_SERVERS=running`` somebody else starts and ends them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,15 +98,14 @@ def test_home() -> Path:
 
 
 @contextmanager
-def in_use(home: Path) -> Iterator[None]:
+def in_use(stack: Stack) -> Iterator[None]:
     """Tell other sessions that we use the servers, and start and end them in turn."""
+    home = stack.layout.home
     home.mkdir(parents=True, exist_ok=True)
-    stack = Stack(home)
     with open(home / "users.lock", "w") as users, open(home / "turn.lock", "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         fcntl.flock(users, fcntl.LOCK_SH)
         stack.up(Part.SERVERS)
-        postgres.make_databases(stack.ports, stack.secrets)
         fcntl.flock(turn, fcntl.LOCK_UN)
         try:
             yield
@@ -127,8 +127,9 @@ def is_last(users: Any) -> bool:
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """PostgreSQL, RabbitMQ and S3, started by the stack that users start."""
-    with in_use(test_home()):
-        stack = Stack(test_home())
+    stack = Stack(test_home())
+    with nullcontext() if os.environ.get("HEADGATE_TEST_SERVERS") == "running" else in_use(stack):
+        postgres.make_databases(stack.ports, stack.secrets)
         yield Servers(stack, stack.ports, stack.secrets)
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-
-import psutil
+from typing import TYPE_CHECKING
 
 from headgate.stack.layout import Layout
 from headgate.stack.programs import MARK
+
+if TYPE_CHECKING:
+    import psutil
 
 TERM_SECONDS = 20.0
 
 
 def find(layout: Layout) -> list[psutil.Process]:
     """Every process that carries this home's mark, and the postmaster of its data folder."""
+    import psutil
+
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = {process.pid: process for process in marked(str(layout.home))}
     if postmaster := find_postmaster(layout):
@@ -25,6 +29,8 @@ def find(layout: Layout) -> list[psutil.Process]:
 
 def marked(home: str) -> Iterator[psutil.Process]:
     """Processes with the mark in their environment; those that we may not look at are not ours."""
+    import psutil
+
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == home:
@@ -35,6 +41,8 @@ def marked(home: str) -> Iterator[psutil.Process]:
 
 def find_postmaster(layout: Layout) -> psutil.Process | None:
     """The postmaster of the data folder, by PostgreSQL's own lock file; a reused id is told by its folder."""
+    import psutil
+
     try:
         lines = (layout.postgres / "data" / "postmaster.pid").read_text().splitlines()
         process = psutil.Process(int(lines[0]))
@@ -46,6 +54,8 @@ def find_postmaster(layout: Layout) -> psutil.Process | None:
 
 def end(processes: list[psutil.Process]) -> None:
     """Ask each to end, and kill what has not after a while. PostgreSQL recovers from its log."""
+    import psutil
+
     for process in processes:
         try:
             process.terminate()

@@ -1,0 +1,91 @@
+# Headgate. `make` lists the targets; each may be called on a bare checkout.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed.stamp
+CONSUMERS := .venv-consumers
+CONSUMERS_INSTALLED := $(CONSUMERS)/installed.stamp
+TEST_HOME ?= $(CURDIR)/.headgate/test
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+# Bytecode is compiled once at installation; a task process that compiles again costs seconds.
+unexport PYTHONDONTWRITEBYTECODE
+unexport VIRTUAL_ENV
+# Another environment's settings must not leak into what is started here.
+unexport PYTHONPATH
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+.PHONY: install
+install: $(INSTALLED) ## Make the environment .venv and install RabbitMQ where it is missing and allowed
+	@$(BIN)/headgate install || echo "go on without RabbitMQ; \`headgate up\` needs it"
+
+.PHONY: demo
+demo: install ## From nothing to rows in Postgres and a look around; DATA=dir takes real eGRID files
+	@$(BIN)/headgate demo $(if $(DATA),--data "$(DATA)")
+
+.PHONY: test
+test: install $(CONSUMERS_INSTALLED) lint ## Everything, with real servers of its own; ends what it started
+	@export HEADGATE_TEST_HOME="$(TEST_HOME)" HEADGATE_TEST_SERVERS=running; \
+	trap '$(MAKE) --no-print-directory test-down' EXIT; \
+	HEADGATE_HOME="$(TEST_HOME)" $(BIN)/headgate up --only servers; \
+	$(BIN)/pytest $(PYTEST_ARGS); \
+	$(CONSUMERS)/bin/python -c 'import consumers'; \
+	$(CONSUMERS)/bin/pytest -p no:cacheprovider tests/unit/test_message*.py tests/*/test_consumer*.py
+
+.PHONY: test-down
+test-down: # End what a killed test left running
+	@for home in "$(TEST_HOME)" .headgate/acceptance; do \
+	  if [ -x $(BIN)/headgate ]; then HEADGATE_HOME="$$home" $(BIN)/headgate down; fi; \
+	done
+
+.PHONY: lint
+lint: $(INSTALLED) ## ruff, mypy and import-linter
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: up
+up: install ## Start the private stack
+	@$(BIN)/headgate up
+
+.PHONY: down
+down: ## End the private stack; its data stays
+	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
+
+.PHONY: clean
+clean: down test-down ## End the private stack and remove its data, the environments and all caches
+	rm -rf .headgate $(VENV) $(CONSUMERS) build dist .*_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: lock
+lock: $(BIN)/uv ## Resolve the lock files anew from pyproject.toml (UPGRADE=1 takes newer versions)
+	$(BIN)/uv pip compile $(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(COMPILE) --extra consumers -c requirements.lock -o requirements-consumers.lock pyproject.toml
+
+$(BIN)/uv:
+	@source deploy/find-python.sh; "$$PYTHON" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(INSTALLED): requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "installing the environment $(VENV)"
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip sync --quiet --compile-bytecode requirements.lock
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+# Where Airflow and the data libraries are not installed: the consumers must run there.
+$(CONSUMERS_INSTALLED): requirements-consumers.lock requirements.lock pyproject.toml | $(BIN)/uv
+	@$(BIN)/python -m venv --without-pip $(CONSUMERS)
+	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip sync --quiet requirements-consumers.lock
+	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip install --quiet --no-deps --editable .
+	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip install --quiet -c requirements.lock \
+	  pytest pytest-timeout httpx
+	@touch $@
