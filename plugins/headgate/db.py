@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import fields
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
@@ -20,6 +19,7 @@ import psycopg2.extras
 from psycopg2 import sql
 
 from headgate.errors import DataError, Fatal, HeadgateError, Retriable
+from headgate.paths import sql_dir
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -135,19 +135,9 @@ def records(cursor: Cursor, of: type[Row]) -> list[Row]:
 
 
 @cache
-def sql_root() -> Path:
-    """The folder of SQL files: in the package when installed, else in the checkout."""
-    here = Path(__file__).resolve().parent
-    for folder in (here / "sql", here.parents[1] / "sql"):
-        if (folder / "migrations").is_dir():
-            return folder
-    raise Fatal(f"no SQL files beside {here}; reinstall headgate")
-
-
-@cache
 def query(name: str) -> str:
     """The text of ``sql/queries/<name>.sql``."""
-    return (sql_root() / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+    return (sql_dir() / "queries" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @cache
@@ -168,7 +158,7 @@ def migrate(owner_url: str, role_passwords: Mapping[str, str] | None = None) -> 
         cursor.execute(query("migration_lock"))
         _ensure_roles(cursor, role_passwords or {})
         _become_owner(cursor)
-        cursor.execute((sql_root() / "bootstrap.sql").read_text(encoding="utf-8"))
+        cursor.execute((sql_dir() / "bootstrap.sql").read_text(encoding="utf-8"))
         return _apply_files(cursor)
 
 
@@ -177,7 +167,7 @@ def _ensure_roles(cursor: Cursor, passwords: Mapping[str, str]) -> None:
     (may_create,) = cursor.fetchone() or (False,)
     if not may_create:
         return
-    cursor.execute((sql_root() / "roles.sql").read_text(encoding="utf-8"))
+    cursor.execute((sql_dir() / "roles.sql").read_text(encoding="utf-8"))
     for role, password in passwords.items():
         verifier = psycopg2.extensions.encrypt_password(password, role, cursor.connection, "scram-sha-256")
         cursor.execute(
@@ -200,7 +190,7 @@ def _apply_files(cursor: Cursor) -> list[str]:
     """Apply new migrations; when anything is new or changed, all functions and views again."""
     cursor.execute(query("migration_list"))
     applied: dict[str, str] = dict(cursor.fetchall())
-    texts = {name: (sql_root() / name).read_text(encoding="utf-8") for name in _ordered_files()}
+    texts = {name: (sql_dir() / name).read_text(encoding="utf-8") for name in _ordered_files()}
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     changed = [name for name in texts if applied.get(name) != digests[name]]
     _refuse_changed_history(changed, applied)
@@ -218,7 +208,7 @@ def _ordered_files() -> list[str]:
     return [
         f"{folder}/{path.name}"
         for folder in ("migrations", "functions", "views")
-        for path in sorted((sql_root() / folder).glob("*.sql"))
+        for path in sorted((sql_dir() / folder).glob("*.sql"))
     ]
 
 
