@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -11,6 +12,9 @@ import pika.exceptions
 from pika.adapters.blocking_connection import BlockingConnection
 
 from headgate.errors import Fatal, Retriable
+
+# pika tells of a refused connection in eight lines at level ERROR; we tell of it in one, and go on.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 HEARTBEAT_SECONDS = 60
 PRECONDITION_FAILED = 406
@@ -29,6 +33,8 @@ def connect(url: str, name: str, *, blocked_timeout: float = 30.0) -> BlockingCo
     the connection is given up. ``Fatal`` when the URL is none, ``Retriable`` when the broker is away.
     """
     try:
+        if urlsplit(url).scheme not in ("amqp", "amqps"):
+            raise ValueError("the scheme is neither amqp nor amqps")
         parameters = pika.URLParameters(url)
     except (ValueError, TypeError, KeyError) as error:
         raise Fatal(

@@ -113,9 +113,7 @@ class Publisher:
             channel.basic_publish(exchange, key, body, properties, mandatory=dataset is not None)
         except pika.exceptions.UnroutableError:
             self.close()  # the next attempt declares it anew
-            raise Retriable(
-                f"no queue took the message of {key!r} on {exchange}"
-            ) from None
+            raise Retriable(f"no queue took the message of {key!r} on {exchange}") from None
         except pika.exceptions.NackError:
             raise Retriable(
                 f"RabbitMQ refused the message of {key!r}: the queue is full or its leader is away"

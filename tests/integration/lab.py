@@ -1,4 +1,4 @@
-"""A dataset of three columns with its table, ledger and queue, to try the road between stream and Postgres."""
+"""A dataset of three columns with its table, ledger and queue."""
 
 from __future__ import annotations
 
@@ -88,18 +88,26 @@ class Lab:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall()) if cursor.description else []
 
+    def sql_elsewhere(self, statement: str, *values: object) -> None:
+        """Run one statement as the superuser, not in the lab's database."""
+        elsewhere = self.database.admin_url.rpartition("/")[0] + "/postgres"
+        with closing(psycopg2.connect(elsewhere)) as conn:
+            conn.autocommit = True
+            conn.cursor().execute(statement, values or None)
+
     def thing(self, lineage: str, version: int, *, state: str = "published") -> Thing:
         """A new object version of a lineage, in the ledger in this state."""
         [(run_id,)] = self.sql(
-            "INSERT INTO headgate.run (dataset, dag_run_id, contract_version) VALUES (%s, %s, %s)"
-            " ON CONFLICT (dataset, dag_run_id) DO UPDATE SET dag_run_id = excluded.dag_run_id RETURNING run_id",
+            "INSERT INTO headgate.run (dataset, dag_run_id, contract_version) VALUES (%s, %s, %s) ON CONFLICT"
+            " (dataset, dag_run_id) DO UPDATE SET dag_run_id = excluded.dag_run_id RETURNING run_id",
             DATASET,
             "test",
             self.contract_version,
         )
         [(object_id,)] = self.sql(
-            "INSERT INTO headgate.object (dataset, bucket, key, etag, size, last_modified, lineage, version, state,"
-            " run_id, contract_version) VALUES (%s, 'landing', %s, %s, 1, now(), %s, %s, %s, %s, %s) RETURNING object_id",
+            "INSERT INTO headgate.object (dataset, bucket, key, etag, size, last_modified, lineage, version,"
+            " state, run_id, contract_version)"
+            " VALUES (%s, 'landing', %s, %s, 1, now(), %s, %s, %s, %s, %s) RETURNING object_id",
             DATASET,
             lineage,
             str(version),
@@ -119,31 +127,31 @@ class Lab:
     def publish_state(self, thing: Thing, state: str) -> None:
         self.sql("UPDATE headgate.object SET state = %s WHERE object_id = %s", state, thing.object_id)
 
-    def batch(
-        self, thing: Thing, rows: Sequence[Row], *, first: int = 1, batch: int = 0, **changed: Any
-    ) -> RowBatch:
-        """A batch of this object; ``first`` is its first row number. ``changed``: fields that shall be wrong."""
-        return self.raw_batch(thing, body_of(rows, first), len(rows), batch=batch, **changed)
+    def batch(self, thing: Thing, rows: Sequence[Row], *, first: int = 1, batch: int = 0) -> RowBatch:
+        """A batch of this object; ``first`` is its first row number."""
+        return self.raw_batch(thing, body_of(rows, first), len(rows), batch=batch)
 
-    def raw_batch(self, thing: Thing, body: bytes, rows: int, *, batch: int = 0, **changed: Any) -> RowBatch:
+    def raw_batch(
+        self, thing: Thing, body: bytes, rows: int, *, batch: int = 0, columns: tuple[str, ...] = COLUMNS
+    ) -> RowBatch:
+        """A batch of this object with this CSV."""
         packed = zstandard.ZstdCompressor().compress(body)
-        fields: dict[str, Any] = {
-            "dataset": DATASET,
-            "contract_version": self.contract_version,
-            "object_id": thing.object_id,
-            "object_version": thing.version,
-            "lineage": thing.lineage,
-            "chunk_id": thing.chunk_id,
-            "chunk": 0,
-            "batch": batch,
-            "rows": rows,
-            "columns": COLUMNS,
-            "sha256": hashlib.sha256(packed).hexdigest(),
-            "run_id": 1,
-            "traceparent": message.traceparent(1),
-            "body": packed,
-        }
-        return RowBatch(**(fields | changed))
+        return RowBatch(
+            dataset=DATASET,
+            contract_version=self.contract_version,
+            object_id=thing.object_id,
+            object_version=thing.version,
+            lineage=thing.lineage,
+            chunk_id=thing.chunk_id,
+            chunk=0,
+            batch=batch,
+            rows=rows,
+            columns=columns,
+            sha256=hashlib.sha256(packed).hexdigest(),
+            run_id=1,
+            traceparent=message.traceparent(1),
+            body=packed,
+        )
 
     def send(self, *batches: RowBatch) -> None:
         """Publish these, in order, with confirms."""
@@ -163,7 +171,7 @@ class Lab:
         ]
         return list(handler.handle(deliveries))
 
-    def consume(self, *, name: str = "lab", idle: float = 0.4, messages: int = 4) -> int:
+    def consume(self, *, name: str = "lab", idle: float = 0.2, messages: int = 4) -> int:
         """Run a consumer in this process until nothing has come for ``idle`` seconds; its exit code."""
         runner = Runner(
             self.handler(name),
@@ -186,14 +194,18 @@ class Lab:
 
     def rows(self) -> dict[str, tuple[float | None, str]]:
         """The table by key."""
-        return {key: (amount, note) for key, amount, note in self.sql("SELECT id, amount, note FROM lab.things")}
+        return {
+            key: (amount, note) for key, amount, note in self.sql("SELECT id, amount, note FROM lab.things")
+        }
 
     def counts(self, *things: Thing) -> dict[str, int]:
         """Sums of the receipts, of these objects or of all."""
         names = ("rows", "inserted", "updated", "unchanged", "superseded", "quarantined")
         sums = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in names)
         ids = [thing.object_id for thing in things]
-        [row] = self.sql(f"SELECT {sums} FROM headgate.receipt WHERE object_id = ANY (%s) OR %s", ids, not ids)
+        [row] = self.sql(
+            f"SELECT {sums} FROM headgate.receipt WHERE object_id = ANY (%s) OR %s", ids, not ids
+        )
         return dict(zip(names, row, strict=True))
 
     def ready(self, queue: str) -> int:

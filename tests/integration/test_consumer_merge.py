@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 
 import pytest
 
@@ -115,7 +116,9 @@ def test_one_bad_row_among_ten_thousand_stops_only_itself(lab: Lab) -> None:
     lab.send(lab.batch(thing, rows))
     lab.consume()
     assert lab.counts() == counted(rows=10_000, inserted=9_999, quarantined=1)
-    assert lab.sql("SELECT row_number, stage, rule, column_name, value, reason, raw FROM headgate.quarantine") == [
+    assert lab.sql(
+        "SELECT row_number, stage, rule, column_name, value, reason, raw FROM headgate.quarantine"
+    ) == [
         (
             7_778,
             "load",
@@ -166,13 +169,15 @@ def test_bytes_that_are_no_utf8_stop_only_their_row(lab: Lab) -> None:
     lab.send(lab.raw_batch(lab.thing("a.csv", 1), body, 3))
     lab.consume()
     assert lab.counts() == counted(rows=3, inserted=2, quarantined=1)
-    assert lab.sql("SELECT rule, raw FROM headgate.quarantine") == [("sqlstate:22021", '2,"b",1,"\\xff\\xfe"')]
+    assert lab.sql("SELECT rule, raw FROM headgate.quarantine") == [
+        ("sqlstate:22021", '2,"b",1,"\\xff\\xfe"')
+    ]
 
 
 def test_messages_of_one_transaction_do_not_fail_together(lab: Lab) -> None:
     thing = lab.thing("a.csv", 1)
     good = lab.batch(thing, many(5))
-    short = lab.batch(thing, many(5, start=5), first=6, batch=1, rows=6)
+    short = dataclasses.replace(lab.batch(thing, many(5, start=5), first=6, batch=1), rows=6)
     last = lab.batch(thing, many(5, start=10), first=11, batch=2)
     handler = lab.handler()
     first, second, third = lab.handle(handler, good, short, last)

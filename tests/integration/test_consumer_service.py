@@ -1,0 +1,268 @@
+"""Consumers as processes: side by side, stopped, killed, cut off; and messages that cannot be applied."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pika
+import pytest
+import zstandard
+
+from headgate import message, topology
+from headgate.message import RowBatch
+from headgate.publisher import Publisher
+from tests.conftest import Broker, Database
+from tests.integration.lab import DATASET, Lab, body_of, eventually, many
+
+BATCH_ROWS = 1_000
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def lab(database: Database, broker: Broker) -> Lab:
+    made = Lab(database, broker)
+    made.apply_contract()
+    return made
+
+
+@pytest.fixture
+def consumers(lab: Lab) -> Iterator[Start]:
+    """Starts consumer processes, and ends those that a failed test has left."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        started.append(lab.start_consumer(*arguments, **variables))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def load(lab: Lab, batches: int) -> None:
+    """Publish an object of so many batches."""
+    thing = lab.thing("a.csv", 1)
+    lab.send(
+        *(
+            lab.batch(
+                thing,
+                many(BATCH_ROWS, start=number * BATCH_ROWS),
+                first=number * BATCH_ROWS + 1,
+                batch=number,
+            )
+            for number in range(batches)
+        )
+    )
+
+
+def receipts(lab: Lab) -> int:
+    [(count,)] = lab.sql("SELECT count(*) FROM headgate.receipt")
+    return int(count)
+
+
+def assert_all_there(lab: Lab, batches: int) -> None:
+    """Every row once, and the receipts say so."""
+    rows = batches * BATCH_ROWS
+    assert lab.sql("SELECT count(*), sum(amount) FROM lab.things") == [(rows, rows * (rows - 1) / 2)]
+    counts = lab.counts()
+    assert (counts["rows"], counts["inserted"]) == (rows, rows)
+    assert receipts(lab) == batches
+
+
+def test_four_consumers_share_a_queue_in_which_everything_stands_twice(lab: Lab, consumers: Start) -> None:
+    load(lab, 24)
+    lab.send(*reversed(lab.sent))
+    running = [
+        consumers("--name", f"c{number}", "--until-idle", "1.5", HEADGATE_PREFETCH="4") for number in range(4)
+    ]
+    assert [process.wait(60) for process in running] == [0, 0, 0, 0]
+    assert_all_there(lab, 24)
+    names = {name for (name,) in lab.sql("SELECT DISTINCT consumer FROM headgate.receipt")}
+    assert len(names) > 1
+    assert lab.ready(topology.rows_queue(DATASET)) == 0
+
+
+def test_consumers_with_the_same_keys_in_other_orders_do_not_block_each_other(
+    lab: Lab, consumers: Start
+) -> None:
+    things = [lab.thing(f"{name}.csv", version) for version, name in enumerate("abcdefgh", 1)]
+    for number in range(6):
+        keys = many(400, start=number * 200)
+        ordered = things if number % 2 else list(reversed(things))
+        lab.send(*(lab.batch(t, [(k, t.version, "n") for k, _, _ in keys], batch=number) for t in ordered))
+    running = [consumers("--until-idle", "1.5", HEADGATE_PREFETCH="8") for _ in range(3)]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert lab.sql("SELECT DISTINCT amount FROM lab.things") == [(8.0,)]
+    assert lab.counts()["rows"] == 6 * 400 * 8
+
+
+def test_sigterm_finishes_the_transaction_and_returns_the_rest(lab: Lab, consumers: Start) -> None:
+    load(lab, 40)
+    process = consumers(HEADGATE_PREFETCH="2")
+    eventually(lambda: receipts(lab) >= 2)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert 2 <= receipts(lab) < 40
+    assert lab.ready(topology.rows_queue(DATASET)) == 40 - receipts(lab)
+    assert lab.consume() == 0
+    assert_all_there(lab, 40)
+
+
+def test_sigkill_loses_nothing_and_doubles_nothing(lab: Lab, consumers: Start) -> None:
+    load(lab, 30)
+    for seen in (1, 6, 12):
+        process = consumers(HEADGATE_PREFETCH="4")
+        eventually(lambda seen=seen: receipts(lab) >= seen)
+        process.kill()
+        process.wait(10)
+    eventually(lambda: lab.consume() == 0 and receipts(lab) == 30)
+    assert_all_there(lab, 30)
+
+
+def test_a_cut_broker_connection_is_opened_again(lab: Lab, consumers: Start) -> None:
+    load(lab, 10)
+    process = consumers(HEADGATE_PREFETCH="2")
+    eventually(lambda: receipts(lab) == 10)
+    eventually(lambda: lab.drop_broker_connections() > 0)
+    thing = lab.thing("b.csv", 2)
+    lab.send(lab.batch(thing, [("after", 1, "cut")]))
+    eventually(lambda: "after" in lab.rows())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+
+
+def test_a_deleted_queue_is_declared_again(lab: Lab, consumers: Start) -> None:
+    consumers()
+    load(lab, 1)
+    eventually(lambda: receipts(lab) == 1)
+    connection = pika.BlockingConnection(pika.URLParameters(lab.broker.url))
+    connection.channel().queue_delete(topology.rows_queue(DATASET))
+    connection.close()
+    lab.send(lab.batch(lab.thing("b.csv", 2), [("after", 1, "n")]))
+    eventually(lambda: "after" in lab.rows())
+
+
+def test_an_outage_of_the_database_is_waited_for(lab: Lab, consumers: Start) -> None:
+    """Nothing is parked, nothing leaves the queue, and no hand is needed when it is back."""
+    load(lab, 12)
+    process = consumers(HEADGATE_PREFETCH="2")
+    eventually(lambda: receipts(lab) >= 2)
+    name = lab.database.name
+    lab.sql_elsewhere(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    lab.sql_elsewhere("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
+    waits = (json.loads(line) for line in iter(process.stderr.readline, b""))
+    assert next(line for line in waits if line["event"] == "waiting for a server")["level"] == "warning"
+    lab.sql_elsewhere(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    eventually(lambda: receipts(lab) == 12)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert_all_there(lab, 12)
+    assert lab.parked() == []
+
+
+def test_an_error_of_the_set_up_stops_the_consumer_and_leaves_the_message(lab: Lab, consumers: Start) -> None:
+    load(lab, 1)
+    lab.sql("REVOKE INSERT ON lab.things FROM headgate_loader")
+    process = consumers()
+    assert process.wait(30) == 3
+    assert lab.ready(topology.rows_queue(DATASET)) == 1
+    [(kind, severity, summary)] = lab.sql("SELECT kind, severity, summary FROM headgate.alert")
+    assert (kind, severity) == ("consumer.stopped", "critical")
+    assert "permission denied for table things" in summary
+    lab.sql("GRANT INSERT ON lab.things TO headgate_loader")
+    lab.consume()
+    assert_all_there(lab, 1)
+
+
+def test_new_datasets_are_read_without_a_restart(lab: Lab) -> None:
+    """The look for queues is what a start does, too: no dataset yet, then one."""
+    lab.sql("DELETE FROM headgate.dataset")
+    handler = lab.handler()
+    assert handler.queues() == []
+    lab.sql("DROP TABLE lab.things")
+    lab.apply_contract()
+    assert handler.queues() == [topology.rows_queue(DATASET)]
+    handler.close()
+
+
+def poison(lab: Lab) -> dict[str, tuple[pika.BasicProperties, bytes]]:
+    """Messages that are not what they say, by the reason they are parked for."""
+    thing = lab.thing("a.csv", 1)
+    good = lab.batch(thing, many(3))
+
+    def changed(**fields: object) -> tuple[pika.BasicProperties, bytes]:
+        batch: RowBatch = dataclasses.replace(good, **fields)
+        return message.encode(batch), batch.body
+
+    junk = with_body(good, b"junk")
+    bomb = zstandard.ZstdCompressor().compress(b"0" * (80 << 20))
+    large = with_body(good, bomb)
+    twice = lab.raw_batch(thing, body_of([("p", 1, None)]) + b'1,"q",1,\n', 2)
+    unnamed = lab.raw_batch(thing, b'one,"p",1,"x"\n', 1)
+    wrong_type = message.encode(good)
+    wrong_type.type = "something.else"
+    return {
+        "type is 'something.else'": (wrong_type, good.body),
+        "type is None": (pika.BasicProperties(), b"{}"),
+        "sha256 of the body": (message.encode(good), good.body + b"0"),
+        "not readable as zstd": (message.encode(junk), junk.body),
+        "bytes when decompressed": (message.encode(large), large.body),
+        "says 4 rows and its body has 3": changed(rows=4),
+        "no version 99 of dataset 'things'": changed(contract_version=99),
+        "no version 1 of dataset 'nowhere'": changed(dataset="nowhere"),
+        "unknown colour": changed(columns=("_row_number", "id", "colour", "note")),
+        "missing of the key id": changed(columns=("_row_number", "amount", "note")),
+        "the ledger has no object 999999": changed(object_id=999_999),
+        "does not begin with its row number": (message.encode(unnamed), unnamed.body),
+        "header rows is": (with_header(message.encode(good), "rows", "three"), good.body),
+        "a row number stands in the body twice": (message.encode(twice), twice.body),
+    }
+
+
+def with_body(batch: RowBatch, body: bytes) -> RowBatch:
+    return dataclasses.replace(batch, body=body, sha256=hashlib.sha256(body).hexdigest())
+
+
+def with_header(properties: pika.BasicProperties, name: str, value: object) -> pika.BasicProperties:
+    properties.headers = dict(properties.headers or {}) | {name: value}
+    return properties
+
+
+def test_every_kind_of_poison_is_parked_and_the_rest_goes_on(lab: Lab) -> None:
+    kinds = poison(lab)
+    last = lab.batch(lab.thing("b.csv", 2), [("last", 1, "n")])
+    with Publisher(lab.broker.url) as publisher:
+        publisher.publish(lab.batch(lab.thing("c.csv", 3), [("first", 1, "n")]))
+    send_raw(lab, list(kinds.values()))
+    lab.send(last)
+    assert lab.consume() == 0
+    assert sorted(lab.rows()) == ["first", "last"]
+    parked = lab.parked()
+    reasons = sorted(str((properties.headers or {})["x-headgate-reason"]) for properties, _ in parked)
+    for kind in kinds:
+        assert sum(kind in reason for reason in reasons) == 1, (kind, reasons)
+    assert len(reasons) == len(kinds)
+    assert {body for _, body in parked} == {body for _, body in kinds.values()}
+    assert {(properties.headers or {})["x-headgate-queue"] for properties, _ in parked} == {
+        "headgate.rows.things"
+    }
+    assert lab.ready(topology.rows_queue(DATASET)) == 0
+    assert lab.sql("SELECT count(*) FROM headgate.alert WHERE kind = 'message.parked'")[0][0] > 0
+    assert receipts(lab) == 2
+
+
+def send_raw(lab: Lab, messages: list[tuple[pika.BasicProperties, bytes]]) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(lab.broker.url))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    topology.declare(channel, [DATASET])
+    for properties, body in messages:
+        channel.basic_publish(topology.ROWS_EXCHANGE, DATASET, body, properties, mandatory=True)
+    connection.close()

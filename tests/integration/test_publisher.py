@@ -1,0 +1,147 @@
+"""Publishing to the real broker: confirmed or not sent."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import httpx
+import pika
+import pytest
+
+from headgate import topology
+from headgate.cli import queues
+from headgate.errors import Fatal, Retriable
+from headgate.events import OBJECT_HELD, Event
+from headgate.message import decode
+from headgate.publisher import Publisher
+from tests.conftest import Broker, Database, Environment
+from tests.integration.lab import DATASET, Lab, eventually, many
+
+QUEUE = topology.rows_queue(DATASET)
+
+
+@pytest.fixture
+def lab(database: Database, broker: Broker) -> Lab:
+    return Lab(database, broker, contract_version=1)
+
+
+@pytest.fixture
+def publisher(broker: Broker) -> Iterator[Publisher]:
+    with Publisher(broker.url, deadline=20) as made:
+        yield made
+
+
+def test_a_batch_arrives_whole(lab: Lab, publisher: Publisher) -> None:
+    batch = lab.batch(lab.thing("a.csv", 1), many(100))
+    publisher.publish(batch)
+    with closing(pika.BlockingConnection(pika.URLParameters(lab.broker.url))) as connection:
+        _, properties, body = connection.channel().basic_get(QUEUE)
+    assert decode(properties, body) == batch
+
+
+def test_a_cut_connection_is_opened_again_and_the_batch_sent(lab: Lab, publisher: Publisher) -> None:
+    thing = lab.thing("a.csv", 1)
+    publisher.publish(lab.batch(thing, many(1)))
+    eventually(lambda: lab.drop_broker_connections() > 0)
+    publisher.publish(lab.batch(thing, many(1, start=1), batch=1))
+    assert lab.ready(QUEUE) == 2
+
+
+def test_a_deleted_queue_is_declared_again(lab: Lab, publisher: Publisher) -> None:
+    thing = lab.thing("a.csv", 1)
+    publisher.publish(lab.batch(thing, many(1)))
+    with closing(pika.BlockingConnection(pika.URLParameters(lab.broker.url))) as connection:
+        connection.channel().queue_delete(QUEUE)
+    publisher.publish(lab.batch(thing, many(1, start=1), batch=1))
+    assert lab.ready(QUEUE) == 1
+
+
+def test_a_full_queue_makes_the_publisher_wait(lab: Lab, publisher: Publisher) -> None:
+    thing = lab.thing("a.csv", 1)
+    publisher.publish(lab.batch(thing, many(1)))
+    limit_length(lab.broker, 1)
+    waiting = threading.Thread(target=publish_many, args=(lab, 8))
+    with pytest.raises(Retriable, match="queue is full"):
+        publish_many(lab, 20, deadline=1)
+    taken = lab.ready(QUEUE)
+    waiting.start()
+    limit_length(lab.broker, 1000)
+    waiting.join(20)
+    assert lab.ready(QUEUE) == taken + 8
+
+
+def publish_many(lab: Lab, count: int, deadline: float = 20) -> None:
+    thing = lab.thing("b.csv", 1)
+    with Publisher(lab.broker.url, deadline=deadline) as publisher:
+        for number in range(count):
+            publisher.publish(lab.batch(thing, many(1), batch=number))
+
+
+def limit_length(broker: Broker, messages: int) -> None:
+    """A policy of the operator."""
+    policy = {"pattern": "^headgate", "definition": {"max-length": messages}, "apply-to": "queues"}
+    with httpx.Client(base_url=broker.api_url, trust_env=False, timeout=20) as api:
+        api.put(f"/api/policies/{broker.vhost}/limit", json=policy).raise_for_status()
+
+
+def test_no_broker_is_retriable_after_the_deadline(lab: Lab) -> None:
+    batch = lab.batch(lab.thing("a.csv", 1), many(1))
+    nowhere = Publisher("amqp://guest:guest@127.0.0.1:1/", deadline=0.3)
+    with pytest.raises(Retriable, match=r"127\.0\.0\.1:1 is away"):
+        nowhere.publish(batch)
+
+
+def test_an_event_reaches_a_queue_of_ones_own(broker: Broker, publisher: Publisher) -> None:
+    with closing(pika.BlockingConnection(pika.URLParameters(broker.url))) as connection:
+        channel = connection.channel()
+        topology.declare(channel)
+        channel.queue_declare("mine", exclusive=True)
+        channel.queue_bind("mine", topology.EVENTS_EXCHANGE, "headgate.*.object.#")
+        publisher.emit(Event(OBJECT_HELD, "plants", "plants/2021.csv", "warning", {"reason": "no header"}))
+        publisher.emit(Event("run.finished", "plants", "7", "info"))
+        _, properties, body = next(channel.consume("mine", inactivity_timeout=10))
+        assert next(channel.consume("mine", inactivity_timeout=0.2))[0] is None
+    event = json.loads(body)
+    assert properties.content_type == "application/cloudevents+json"
+    assert event["specversion"] == "1.0"
+    assert (event["type"], event["subject"]) == ("headgate.object.held", "plants/2021.csv")
+    assert event["data"] == {"reason": "no header"}
+    assert {"id", "source", "time", "datacontenttype"} <= event.keys()
+
+
+def test_queues_shows_what_waits_and_that_nobody_reads(environment: Environment) -> None:
+    lab = Lab(environment.database, environment.broker, contract_version=1)
+    lab.send(lab.batch(lab.thing("a.csv", 1), many(1)))
+
+    def found() -> dict[str, queues.QueueState]:
+        states = queues.read(environment.broker.api_url, queues.vhost(environment.broker.url))
+        return {state.queue: state for state in states}
+
+    eventually(lambda: QUEUE in found() and found()[QUEUE].ready == 1)
+    assert "headgate-consumer database" in str(found()[QUEUE].hint)
+    assert {item["queue"] for item in json.loads(headgate("queues", "--json"))} == {
+        QUEUE,
+        topology.PARKING_QUEUE,
+    }
+    assert "nobody reads it" in headgate("queues")
+
+
+def headgate(*arguments: str) -> str:
+    """What the command prints."""
+    command = [sys.executable, "-m", "headgate.cli.app", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_queues_names_what_is_wrong_with_the_api() -> None:
+    with pytest.raises(Retriable, match=r"127\.0\.0\.1:1 is away"):
+        queues.read("http://guest:guest@127.0.0.1:1", "/")
+
+
+def test_queues_refuses_wrong_credentials(broker: Broker) -> None:
+    with pytest.raises(Fatal, match="refuses user or password"):
+        queues.read(broker.api_url.replace("://", "://x"), broker.vhost)
