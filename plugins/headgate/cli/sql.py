@@ -122,12 +122,30 @@ def print_rows(cursor: Cursor, json: bool) -> None:
         print_objects(names, pages(cursor))
         return
     rows = [[shown(value) for value in row] for row in cursor.fetchmany(TABLE_ROWS)]
-    right = {column.name for column in cursor.description if column.type_code in NUMBERS}
-    table(names, rows, numeric=right)
+    if not rows or fits(names, rows):
+        right = {column.name for column in cursor.description if column.type_code in NUMBERS}
+        table(names, rows, numeric=right)
+    else:
+        print_upright(names, rows)
     more = cursor.rowcount - len(rows)
-    console.print(
-        f"{cursor.rowcount:,} rows" + (f", {more:,} of them not shown: use --json" if more > 0 else "")
-    )
+    console.print(f"{cursor.rowcount:,} rows" + (f", {more:,} of them not shown: use --json" if more else ""))
+
+
+def fits(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the rows fit beside each other; values longer than 60 characters may wrap."""
+    widths = [max(len(name), *(min(len(row[i]), 60) for row in rows)) for i, name in enumerate(names)]
+    return sum(widths) + 3 * len(widths) + 1 <= console.width
+
+
+def print_upright(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A block for each row, a line for each column."""
+    from rich.text import Text
+
+    width = max(map(len, names))
+    for number, row in enumerate(rows, start=1):
+        console.rule(f"row {number}", align="left")
+        for name, value in zip(names, row, strict=True):
+            console.print(Text(f"{name:<{width}}  {value}"), soft_wrap=True, highlight=False)
 
 
 def pages(cursor: Cursor) -> Iterator[tuple[Any, ...]]:
