@@ -87,5 +87,5 @@ $(CONSUMERS_INSTALLED): requirements-consumers.lock requirements.lock pyproject.
 	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip sync --quiet requirements-consumers.lock
 	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip install --quiet --no-deps --editable .
 	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip install --quiet -c requirements.lock \
-	  pytest pytest-timeout httpx
+	  pytest pytest-timeout hypothesis httpx
 	@touch $@

@@ -25,6 +25,9 @@ def register(app: typer.Typer) -> None:
     app.command("down", help="End every process of the private stack; its data stays.")(down)
     app.command("status", help="Show the programs of the stack, their addresses and memory.")(status)
     app.command("doctor", help="Say what is wrong and the command that mends it.")(doctor)
+    app.command("prepare", help="Make the servers of the settings ready: schema, contracts, buckets.")(
+        prepare
+    )
     app.command("install", help="Install what no Python package brings (RabbitMQ).")(install)
 
 
@@ -117,6 +120,18 @@ def doctor(as_json: AsJson = False) -> None:
         )
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
+
+
+def prepare(as_json: AsJson = False) -> None:
+    """Migrate, apply all contracts, create missing buckets; `headgate up` does it for the private stack."""
+    from headgate.installation import prepare as prepare_servers
+
+    made = prepare_servers(settings())
+    if as_json:
+        print_json(made)
+        return
+    console.print(f"{len(made.migrations)} migrations applied, {len(made.buckets)} buckets created")
+    console.print(f"contracts in force: {', '.join(made.datasets)}")
 
 
 def install() -> None:

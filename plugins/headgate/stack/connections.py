@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from headgate.settings import Settings
 from headgate.stack import objectstore, postgres, rabbitmq
+from headgate.stack.layout import Layout
 from headgate.stack.ports import HOST, Ports
 from headgate.stack.secrets import Secrets
 
@@ -36,6 +38,14 @@ def settings(ports: Ports, secrets: Secrets) -> dict[str, str]:
         "HEADGATE_AIRFLOW_USER": AIRFLOW_ADMIN,
         "HEADGATE_AIRFLOW_PASSWORD": secrets.airflow_admin,
     }
+
+
+def as_settings(layout: Layout, ports: Ports, secrets: Secrets) -> Settings:
+    """The same as an object, whatever this process's environment says."""
+    names = {
+        name.removeprefix("HEADGATE_").lower(): value for name, value in settings(ports, secrets).items()
+    }
+    return Settings.model_validate({"home": layout.home, **names})
 
 
 def airflow_url(ports: Ports) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sysconfig
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from headgate.errors import Fatal
@@ -48,22 +48,3 @@ def binary() -> str:
 
 def endpoint(ports: Ports) -> str:
     return f"http://{HOST}:{ports.s3}"
-
-
-def make_buckets(ports: Ports, secrets: Secrets, names: Iterable[str]) -> list[str]:
-    """Create the buckets that are missing; their names."""
-    from urllib.parse import urlsplit
-
-    from minio import Minio
-
-    client = Minio(
-        urlsplit(endpoint(ports)).netloc,
-        access_key=secrets.s3_access_key,
-        secret_key=secrets.s3_secret_key,
-        region=REGION,
-        secure=False,
-    )
-    missing = [name for name in dict.fromkeys(names) if not client.bucket_exists(bucket_name=name)]
-    for name in missing:
-        client.make_bucket(bucket_name=name)
-    return missing

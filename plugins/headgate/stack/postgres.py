@@ -25,30 +25,34 @@ ADMIN = "postgres"
 DATABASE = "headgate"
 AIRFLOW_DATABASE = "airflow"
 # Some room for Airflow and several consumers on a small machine; every commit is still on disk (fsync on).
-SETTINGS = {
-    "unix_socket_directories": "",
+TUNING = {
     "max_connections": "100",
     "shared_buffers": "256MB",
     "maintenance_work_mem": "64MB",
     "max_wal_size": "4GB",
     "wal_compression": "on",
     "checkpoint_timeout": "15min",
-    "password_encryption": "scram-sha-256",
+    "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d %a ",
     "log_checkpoints": "off",
-    "jit": "off",
 }
 
 
 def program(layout: Layout, ports: Ports, secrets: Secrets, environment: Mapping[str, str]) -> Program:
     """The server in the foreground, as another user when we are root."""
-    arguments = {"listen_addresses": HOST, "port": str(ports.postgres), **SETTINGS}
-    settings = [part for name, value in arguments.items() for part in ("-c", f"{name}={value}")]
+    own = {"listen_addresses": HOST, "port": str(ports.postgres), "unix_socket_directories": ""}
     return Program(
         name="postgres",
-        command=(*as_server_user(), str(binary("postgres")), "-D", str(layout.postgres / "data"), *settings),
+        command=(
+            *as_server_user(),
+            str(binary("postgres")),
+            "-D",
+            str(layout.postgres / "data"),
+            *options(own),
+            *options(TUNING),
+        ),
         environment=environment,
         directory=layout.postgres,
         healthy=lambda: postgres_answers(admin_url(ports, secrets)),
@@ -57,6 +61,11 @@ def program(layout: Layout, ports: Ports, secrets: Secrets, environment: Mapping
         stop_signal="INT",  # fast shutdown: sessions are rolled back, a checkpoint is written
         stop_wait=60,
     )
+
+
+def options(settings: Mapping[str, str]) -> list[str]:
+    """Settings as arguments of the server."""
+    return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 
 def binary(name: str) -> Path:

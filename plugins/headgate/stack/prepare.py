@@ -12,7 +12,7 @@ from pathlib import Path
 
 from headgate import paths
 from headgate.errors import Fatal
-from headgate.stack import airflow_services, connections, objectstore, postgres
+from headgate.stack import airflow_services, connections, postgres
 from headgate.stack.layout import Layout, write_private
 from headgate.stack.ports import Ports
 from headgate.stack.secrets import Secrets
@@ -22,29 +22,17 @@ Report = Callable[[str, str, str], None]
 
 def data(layout: Layout, ports: Ports, secrets: Secrets, report: Report) -> bool:
     """Databases, control schema, contracts and buckets; whether something had to be done."""
+    from headgate.installation import prepare
+
     fingerprint = files_fingerprint(paths.sql_dir(), paths.datasets_dir())
     if is_stamped(layout, "data", fingerprint):
         return False
-    from headgate.contract import apply_contract, load_contracts
-    from headgate.db import connect, migrate
-
-    owner_url = postgres.url(ports, "headgate_owner", secrets.headgate_owner)
     report("database", "preparing", "")
     postgres.make_databases(ports, secrets)
-    applied = migrate(owner_url, secrets.roles)
-    report("database", "ready", f"{len(applied)} migrations applied")
-    contracts = load_contracts(paths.datasets_dir())
-    connection = connect(owner_url, application_name="headgate up")
-    try:
-        for contract in contracts.values():
-            apply_contract(connection, contract)
-        connection.commit()
-    finally:
-        connection.close()
-    report("contracts", "ready", ", ".join(contracts))
-    names = [*(contract.bucket for contract in contracts.values()), connections.STAGING_BUCKET]
-    objectstore.make_buckets(ports, secrets, names)
-    report("buckets", "ready", ", ".join(dict.fromkeys(names)))
+    made = prepare(connections.as_settings(layout, ports, secrets))
+    report("database", "ready", f"{len(made.migrations)} migrations applied")
+    report("contracts", "ready", ", ".join(made.datasets))
+    report("buckets", "ready", ", ".join(made.buckets))
     stamp(layout, "data", fingerprint)
     return True
 

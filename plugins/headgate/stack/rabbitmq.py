@@ -23,7 +23,6 @@ SCRIPTS = (
     "opt/homebrew/opt/rabbitmq/sbin/rabbitmq-server",
 )
 ROOT = Path("/")
-# For a small machine: the write-ahead log of quorum queues is also kept in memory, 512 MB of it by default.
 CONFIG = """\
 listeners.tcp.1 = {host}:{ports.rabbitmq}
 management.tcp.ip = {host}
@@ -38,6 +37,9 @@ default_permissions.write = .*
 log.console = true
 log.console.level = info
 log.file = false
+"""
+# For a small machine: the write-ahead log of quorum queues is also kept in memory, 512 MB of it by default.
+TUNING = """\
 vm_memory_high_watermark.absolute = 384MiB
 disk_free_limit.absolute = 512MB
 raft.wal_max_size_bytes = 33554432
@@ -137,7 +139,7 @@ def write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
     write_private(folder / "rabbitmq-env.conf", "")
     write_private(folder / "enabled_plugins", "[rabbitmq_management].\n")
     text = CONFIG.format(host=HOST, ports=ports, secrets=secrets, user=USER, vhost=VHOST)
-    write_private(folder / "rabbitmq.conf", text)
+    write_private(folder / "rabbitmq.conf", text + TUNING)
 
 
 def amqp_url(ports: Ports, secrets: Secrets, vhost: str = VHOST) -> str:
