@@ -1,0 +1,121 @@
+"""docker-compose.yml: valid, pinned, without secrets, and running what the embedded stack runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from headgate.settings import Settings
+from headgate.stack import airflow_services, consumers, postgres, rabbitmq
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+ONE_SHOT = {"prepare", "airflow-init"}
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(:\?[^}]*)?\}")
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return (CHECKOUT / "docker-compose.yml").read_text()
+
+
+@pytest.fixture(scope="module")
+def compose(text: str) -> dict[str, Any]:
+    return dict(yaml.safe_load(text))
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return dict(compose["services"])
+
+
+def test_is_valid_by_the_compose_specification(compose: dict[str, Any]) -> None:
+    schema = json.loads((CHECKOUT / "tests" / "data" / "compose-spec.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(compose)
+
+
+def test_schema_would_refuse_a_mistake(compose: dict[str, Any]) -> None:
+    schema = json.loads((CHECKOUT / "tests" / "data" / "compose-spec.json").read_text())
+    wrong = {**compose, "services": {**compose["services"], "s3": {"imag": "x"}}}
+    with pytest.raises(jsonschema.ValidationError, match="imag"):
+        jsonschema.Draft202012Validator(schema).validate(wrong)
+
+
+def test_runs_postgres_with_the_same_settings(services: dict[str, dict[str, Any]]) -> None:
+    assert services["postgres"]["command"] == ["postgres", *postgres.options(postgres.TUNING)]
+
+
+def test_runs_the_same_airflow_services(services: dict[str, dict[str, Any]]) -> None:
+    airflow = [*airflow_services.COMMAND[1:]]
+    commands = {name: services[name]["command"] for name in airflow_services.SERVICES}
+    assert commands == {
+        name: ["python", *airflow, *arguments] for name, arguments in airflow_services.SERVICES.items()
+    }
+    assert f"python {' '.join(airflow)} db migrate" in services["airflow-init"]["command"][-1]
+
+
+def test_tunes_airflow_alike(services: dict[str, dict[str, Any]]) -> None:
+    tuning = {name: value for name, value in airflow_services.TUNING.items() if name != "SPT_NOENV"}
+    for name in airflow_services.SERVICES:
+        assert tuning.items() <= services[name]["environment"].items()
+
+
+def test_runs_the_same_consumers(services: dict[str, dict[str, Any]]) -> None:
+    consumer = services["consumer-database"]
+    assert consumer["command"] == list(consumers.DATABASE)
+    assert consumer["deploy"]["replicas"] == consumers.INSTANCES
+    assert set(consumers.SETTINGS) <= set(consumer["environment"])
+
+
+def test_tunes_rabbitmq_alike() -> None:
+    assert (CHECKOUT / "deploy" / "rabbitmq" / "20-headgate.conf").read_text() == rabbitmq.TUNING
+
+
+def test_pins_every_image(services: dict[str, dict[str, Any]]) -> None:
+    tags = {name: service["image"].partition(":")[2] for name, service in services.items()}
+    assert all(re.search(r"\d+\.\d+|RELEASE\.\d{4}", tag) for tag in tags.values()), tags
+
+
+def test_starts_in_order_of_health(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        for needed, how in service.get("depends_on", {}).items():
+            expected = "service_completed_successfully" if needed in ONE_SHOT else "service_healthy"
+            assert how["condition"] == expected, (name, needed)
+            assert needed in ONE_SHOT or "healthcheck" in services[needed], needed
+
+
+def test_checks_the_health_of_every_server(services: dict[str, dict[str, Any]]) -> None:
+    without = {name for name, service in services.items() if "healthcheck" not in service}
+    assert without == ONE_SHOT | {"consumer-database"}
+
+
+def test_holds_no_secret(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search(r"PASSWORD$|_PASS$|SECRET|_KEY$|_CONN|_URL$", variable) and "://" not in str(value):
+                assert VARIABLE.search(str(value)), (name, variable)
+            for user_info in re.findall(r"://([^@/]+)@", str(value)):
+                assert VARIABLE.search(user_info), (name, variable)
+
+
+def test_refuses_to_start_without_a_secret(text: str) -> None:
+    assert all(guard for _, guard in VARIABLE.findall(text))
+
+
+def test_example_of_env_names_every_secret_and_has_none(text: str) -> None:
+    lines = (CHECKOUT / ".env.example").read_text().splitlines()
+    named = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert set(named) == {variable for variable, _ in VARIABLE.findall(text)}
+    assert not any(named.values())
+
+
+def test_sets_only_settings_that_exist(services: dict[str, dict[str, Any]]) -> None:
+    known = {f"HEADGATE_{field.upper()}" for field in Settings.model_fields}
+    for name in (*airflow_services.SERVICES, "prepare", "consumer-database"):
+        used = {variable for variable in services[name]["environment"] if variable.startswith("HEADGATE_")}
+        assert used <= known, name
