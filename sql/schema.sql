@@ -1,0 +1,605 @@
+CREATE SCHEMA headgate;
+ALTER SCHEMA headgate OWNER TO headgate_owner;
+COMMENT ON SCHEMA headgate IS 'Control plane of Headgate: what was read, where each row went';
+CREATE TABLE headgate.object (
+    object_id bigint NOT NULL,
+    dataset text NOT NULL,
+    bucket text NOT NULL,
+    key text NOT NULL,
+    version_id text,
+    etag text NOT NULL,
+    size bigint NOT NULL,
+    last_modified timestamp with time zone NOT NULL,
+    lineage text NOT NULL,
+    version bigint NOT NULL,
+    sha256 text,
+    state text DEFAULT 'found'::text NOT NULL,
+    reason text,
+    run_id bigint NOT NULL,
+    contract_version integer NOT NULL,
+    replay_of bigint,
+    inspection jsonb DEFAULT '{}'::jsonb NOT NULL,
+    found_at timestamp with time zone DEFAULT now() NOT NULL,
+    published_at timestamp with time zone,
+    loaded_at timestamp with time zone,
+    CONSTRAINT object_state_check CHECK ((state = ANY (ARRAY['found'::text, 'inspected'::text, 'validated'::text, 'published'::text, 'loaded'::text, 'held'::text, 'duplicate'::text])))
+);
+ALTER TABLE headgate.object OWNER TO headgate_owner;
+CREATE FUNCTION headgate.effective_version(of_object bigint) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT max(n.version) AS max
+    FROM (headgate.object o
+      JOIN headgate.object n ON (((n.dataset = o.dataset) AND (n.lineage = o.lineage) AND (n.state = ANY (ARRAY['published'::text, 'loaded'::text])))))
+   WHERE (o.object_id = effective_version.of_object);
+END;
+ALTER FUNCTION headgate.effective_version(of_object bigint) OWNER TO headgate_owner;
+CREATE FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '60s'
+    AS $_$
+DECLARE
+    newest   headgate.dataset;
+    known    text[];
+    added    jsonb := '[]';
+    position integer;
+BEGIN
+    IF cardinality(column_names) <> cardinality(headers) OR cardinality(column_names) > 200 THEN
+        RAISE EXCEPTION 'evolve takes one header for each column name, at most 200 (got % and %)',
+            cardinality(column_names), cardinality(headers) USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    -- The lock of `contract apply`: versions of a contract come one after the other.
+    PERFORM pg_advisory_xact_lock(hashtextextended('headgate.contract', 0));
+    SELECT * INTO newest FROM headgate.dataset WHERE dataset = of_dataset ORDER BY version DESC LIMIT 1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'dataset % has no applied contract; run `headgate contract apply`', of_dataset
+            USING ERRCODE = 'undefined_object';
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM jsonb_array_elements(newest.contract -> 'customProperties') property
+        WHERE property ->> 'property' = 'drift' AND property ->> 'value' = 'evolve'
+    ) THEN
+        RAISE EXCEPTION 'the contract of % does not say drift: evolve', of_dataset
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT coalesce(array_agg(property ->> 'name'), '{}') INTO known
+    FROM jsonb_array_elements(newest.contract -> 'schema' -> 0 -> 'properties') property;
+    FOR position IN 1 .. cardinality(column_names) LOOP
+        CONTINUE WHEN column_names[position] = ANY (known);  -- another run was faster
+        IF column_names[position] !~ '^[a-z][a-z0-9_]{0,62}$' THEN
+            RAISE EXCEPTION 'not a column name: %', column_names[position]
+                USING ERRCODE = 'invalid_parameter_value';
+        END IF;
+        EXECUTE format('ALTER TABLE %I.%I ADD COLUMN IF NOT EXISTS %I text',
+                       newest.table_schema, newest.table_name, column_names[position]);
+        EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L',
+                       newest.table_schema, newest.table_name, column_names[position],
+                       'Column ' || headers[position] || ' of the source; added by drift mode evolve');
+        added := added || jsonb_build_object(
+            'name', column_names[position],
+            'businessName', headers[position],
+            'logicalType', 'string',
+            'physicalType', 'text',
+            'customProperties', jsonb_build_array(
+                jsonb_build_object('property', 'aliases', 'value', jsonb_build_array(headers[position])),
+                jsonb_build_object('property', 'evolved', 'value', true)));
+        known := known || column_names[position];
+    END LOOP;
+    IF added = '[]' THEN
+        RETURN newest.version;
+    END IF;
+    INSERT INTO headgate.dataset (dataset, version, contract, sha256, table_schema, table_name)
+    VALUES (
+        of_dataset,
+        newest.version + 1,
+        jsonb_set(newest.contract, '{schema,0,properties}',
+                  (newest.contract -> 'schema' -> 0 -> 'properties') || added),
+        newest.sha256,
+        newest.table_schema,
+        newest.table_name);
+    RETURN newest.version + 1;
+END
+$_$;
+ALTER FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) OWNER TO headgate_owner;
+CREATE FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) RETURNS TABLE(key text, etag text, size bigint, last_modified timestamp with time zone, version_id text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT l.key,
+     l.etag,
+     l.size,
+     l.last_modified,
+     l.version_id
+    FROM (UNNEST(new_objects.keys, new_objects.etags, new_objects.sizes, new_objects.modified, new_objects.version_ids) l(key, etag, size, last_modified, version_id)
+      LEFT JOIN LATERAL ( SELECT o.object_id,
+             o.etag,
+             o.size,
+             o.state,
+             o.contract_version,
+             o.run_id
+            FROM headgate.object o
+           WHERE ((o.dataset = new_objects.of_dataset) AND (o.bucket = new_objects.of_bucket) AND (o.key = l.key))
+           ORDER BY o.object_id DESC
+          LIMIT 1) newest ON (true))
+   WHERE ((newest.object_id IS NULL) OR ((newest.etag <> l.etag) OR (newest.size <> l.size)) OR ((newest.state = 'held'::text) AND ((newest.contract_version <> new_objects.of_contract) OR new_objects.reload OR new_objects.try_held)) OR (new_objects.reload AND (newest.run_id <> new_objects.of_run)))
+   ORDER BY l.last_modified, l.key;
+END;
+ALTER FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) OWNER TO headgate_owner;
+CREATE TABLE headgate.quarantine (
+    quarantine_id bigint NOT NULL,
+    dataset text NOT NULL,
+    object_id bigint NOT NULL,
+    chunk_id bigint NOT NULL,
+    row_number bigint NOT NULL,
+    line bigint,
+    stage text NOT NULL,
+    rule text NOT NULL,
+    column_name text,
+    value text,
+    reason text NOT NULL,
+    raw text NOT NULL,
+    violations jsonb DEFAULT '[]'::jsonb NOT NULL,
+    message_id uuid,
+    state text DEFAULT 'open'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    resolved_at timestamp with time zone,
+    resolved_by text,
+    note text,
+    replay_key text,
+    CONSTRAINT quarantine_stage_check CHECK ((stage = ANY (ARRAY['validate'::text, 'load'::text]))),
+    CONSTRAINT quarantine_state_check CHECK ((state = ANY (ARRAY['open'::text, 'replayed'::text, 'dismissed'::text])))
+);
+ALTER TABLE headgate.quarantine OWNER TO headgate_owner;
+CREATE FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rule text, of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) RETURNS TABLE(quarantine_id bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT q.quarantine_id
+    FROM (headgate.quarantine q
+      JOIN headgate.object o USING (object_id))
+   WHERE (((quarantine_matching.of_dataset IS NULL) OR (q.dataset = quarantine_matching.of_dataset)) AND ((quarantine_matching.of_object IS NULL) OR (o.key = quarantine_matching.of_object) OR (o.key = ((q.dataset || '/'::text) || quarantine_matching.of_object))) AND ((quarantine_matching.of_rule IS NULL) OR (q.rule = quarantine_matching.of_rule) OR (q.violations @> jsonb_build_array(jsonb_build_object('rule', quarantine_matching.of_rule)))) AND ((quarantine_matching.of_column IS NULL) OR (q.column_name = quarantine_matching.of_column) OR (q.violations @> jsonb_build_array(jsonb_build_object('column', quarantine_matching.of_column)))) AND ((quarantine_matching.of_run IS NULL) OR (o.run_id = quarantine_matching.of_run)) AND ((quarantine_matching.since IS NULL) OR (q.created_at >= quarantine_matching.since)) AND ((quarantine_matching.of_state IS NULL) OR (q.state = quarantine_matching.of_state)) AND ((quarantine_matching.ids IS NULL) OR (q.quarantine_id = ANY (quarantine_matching.ids))));
+END;
+ALTER FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rule text, of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) OWNER TO headgate_owner;
+CREATE TABLE headgate.batch (
+    message_id uuid NOT NULL,
+    chunk_id bigint NOT NULL,
+    ordinal integer NOT NULL,
+    byte_offset bigint NOT NULL,
+    byte_length bigint NOT NULL,
+    rows bigint NOT NULL,
+    first_row bigint NOT NULL,
+    last_row bigint NOT NULL,
+    sha256 text NOT NULL,
+    streamed_at timestamp with time zone,
+    CONSTRAINT batch_rows_check CHECK ((rows > 0))
+);
+ALTER TABLE headgate.batch OWNER TO headgate_owner;
+CREATE TABLE headgate.chunk (
+    chunk_id bigint NOT NULL,
+    object_id bigint NOT NULL,
+    ordinal integer NOT NULL,
+    source jsonb NOT NULL,
+    first_row bigint NOT NULL,
+    first_line bigint NOT NULL,
+    records bigint NOT NULL,
+    state text DEFAULT 'planned'::text NOT NULL,
+    rows_read bigint DEFAULT 0 NOT NULL,
+    rows_blank bigint DEFAULT 0 NOT NULL,
+    rows_accepted bigint DEFAULT 0 NOT NULL,
+    rows_rejected bigint DEFAULT 0 NOT NULL,
+    rule_counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    staged_at timestamp with time zone,
+    CONSTRAINT chunk_check CHECK ((rows_read = (rows_accepted + rows_rejected))),
+    CONSTRAINT chunk_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'staged'::text, 'streamed'::text])))
+);
+ALTER TABLE headgate.chunk OWNER TO headgate_owner;
+CREATE TABLE headgate.receipt (
+    message_id uuid NOT NULL,
+    object_id bigint NOT NULL,
+    chunk_id bigint NOT NULL,
+    rows bigint NOT NULL,
+    inserted bigint DEFAULT 0 NOT NULL,
+    updated bigint DEFAULT 0 NOT NULL,
+    unchanged bigint DEFAULT 0 NOT NULL,
+    superseded bigint DEFAULT 0 NOT NULL,
+    quarantined bigint DEFAULT 0 NOT NULL,
+    consumer text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT receipt_check CHECK ((rows = ((((inserted + updated) + unchanged) + superseded) + quarantined)))
+);
+ALTER TABLE headgate.receipt OWNER TO headgate_owner;
+CREATE FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) RETURNS TABLE(object_id bigint, version bigint, run_id bigint, object_state text, chunk integer, outcome text, reason text, rule text, column_name text, resolution text, replay_key text, replay_row bigint, message_id uuid, happened_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT o.object_id,
+     o.version,
+     o.run_id,
+     o.state,
+     c.ordinal,
+         CASE
+             WHEN (q.quarantine_id IS NOT NULL) THEN 'quarantined'::text
+             WHEN (o.state <> ALL (ARRAY['published'::text, 'loaded'::text])) THEN 'not published'::text
+             WHEN (c.chunk_id IS NULL) THEN 'no such row'::text
+             WHEN (b.message_id IS NULL) THEN 'blank'::text
+             WHEN (r.message_id IS NULL) THEN 'on its way'::text
+             WHEN (c.rows_blank > 0) THEN 'applied or blank'::text
+             ELSE 'applied'::text
+         END AS "case",
+     COALESCE(q.reason, o.reason) AS "coalesce",
+     q.rule,
+     q.column_name,
+     q.state,
+     q.replay_key,
+         CASE
+             WHEN (q.replay_key IS NOT NULL) THEN ( SELECT count(*) AS count
+                FROM headgate.quarantine p
+               WHERE ((p.object_id = q.object_id) AND (p.replay_key = q.replay_key) AND (p.row_number <= q.row_number)))
+             ELSE NULL::bigint
+         END AS "case",
+     COALESCE(q.message_id, b.message_id) AS "coalesce",
+     COALESCE(q.created_at, r.applied_at, o.published_at, o.found_at) AS "coalesce"
+    FROM ((((headgate.object o
+      LEFT JOIN LATERAL ( SELECT p.chunk_id,
+             p.ordinal,
+             p.rows_blank
+            FROM headgate.chunk p
+           WHERE ((p.object_id = o.object_id) AND (row_history.of_row >= p.first_row) AND (row_history.of_row < (p.first_row + p.records)))
+           ORDER BY p.ordinal
+          LIMIT 1) c ON (true))
+      LEFT JOIN headgate.quarantine q ON (((q.object_id = o.object_id) AND (q.row_number = row_history.of_row))))
+      LEFT JOIN headgate.batch b ON (((b.chunk_id = c.chunk_id) AND ((row_history.of_row >= b.first_row) AND (row_history.of_row <= b.last_row)))))
+      LEFT JOIN headgate.receipt r ON ((r.message_id = b.message_id)))
+   WHERE ((o.dataset = row_history.of_dataset) AND (o.key = row_history.of_key))
+   ORDER BY o.object_id;
+END;
+ALTER FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) OWNER TO headgate_owner;
+CREATE TABLE headgate.alert (
+    alert_id bigint NOT NULL,
+    kind text NOT NULL,
+    severity text NOT NULL,
+    dataset text,
+    run_id bigint,
+    object_id bigint,
+    chunk_id bigint,
+    message_id uuid,
+    summary text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    raised_at timestamp with time zone DEFAULT now() NOT NULL,
+    resolved_at timestamp with time zone,
+    CONSTRAINT alert_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
+);
+ALTER TABLE headgate.alert OWNER TO headgate_owner;
+ALTER TABLE headgate.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.alert_alert_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE VIEW headgate.books_chunk AS
+ SELECT o.dataset,
+    o.run_id,
+    c.object_id,
+    o.key,
+    o.state AS object_state,
+    c.chunk_id,
+    c.ordinal AS chunk,
+    c.state,
+    c.rows_read AS read,
+    r.inserted,
+    r.updated,
+    r.unchanged,
+    r.superseded,
+    (c.rows_rejected + r.quarantined) AS quarantined,
+    c.rows_blank AS blank,
+    (c.rows_accepted - r.rows) AS missing,
+    b.batches,
+    (b.batches - r.receipts) AS batches_missing,
+    q.rows AS quarantine_rows,
+    ((c.state <> 'planned'::text) AND (b.rows = c.rows_accepted) AND (b.batches = r.receipts) AND (c.rows_read = (((((r.inserted + r.updated) + r.unchanged) + r.superseded) + c.rows_rejected) + r.quarantined)) AND ((c.rows_rejected + r.quarantined) = q.rows)) AS balanced
+   FROM ((((headgate.chunk c
+     JOIN headgate.object o USING (object_id))
+     CROSS JOIN LATERAL ( SELECT count(*) AS batches,
+            (COALESCE(sum(p.rows), (0)::numeric))::bigint AS rows
+           FROM headgate.batch p
+          WHERE (p.chunk_id = c.chunk_id)) b)
+     CROSS JOIN LATERAL ( SELECT count(*) AS receipts,
+            (COALESCE(sum(p.rows), (0)::numeric))::bigint AS rows,
+            (COALESCE(sum(p.inserted), (0)::numeric))::bigint AS inserted,
+            (COALESCE(sum(p.updated), (0)::numeric))::bigint AS updated,
+            (COALESCE(sum(p.unchanged), (0)::numeric))::bigint AS unchanged,
+            (COALESCE(sum(p.superseded), (0)::numeric))::bigint AS superseded,
+            (COALESCE(sum(p.quarantined), (0)::numeric))::bigint AS quarantined
+           FROM headgate.receipt p
+          WHERE (p.chunk_id = c.chunk_id)) r)
+     CROSS JOIN LATERAL ( SELECT count(*) AS rows
+           FROM headgate.quarantine p
+          WHERE (p.chunk_id = c.chunk_id)) q);
+ALTER VIEW headgate.books_chunk OWNER TO headgate_owner;
+COMMENT ON VIEW headgate.books_chunk IS 'Rows of each chunk: read = inserted + updated + unchanged + superseded + quarantined; missing = no receipt yet';
+CREATE VIEW headgate.books_object AS
+ SELECT o.dataset,
+    o.run_id,
+    o.object_id,
+    o.key,
+    o.version,
+    o.state,
+    o.reason,
+    o.size,
+    o.replay_of,
+    (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) AS published,
+    c.chunks,
+    c.seen,
+        CASE
+            WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.read
+            ELSE (0)::bigint
+        END AS read,
+    c.inserted,
+    c.updated,
+    c.unchanged,
+    c.superseded,
+        CASE
+            WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.quarantined
+            ELSE (0)::bigint
+        END AS quarantined,
+        CASE
+            WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.blank
+            ELSE (0)::bigint
+        END AS blank,
+        CASE
+            WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.missing
+            ELSE (0)::bigint
+        END AS missing,
+        CASE
+            WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.batches_missing
+            ELSE (0)::bigint
+        END AS batches_missing,
+        CASE
+            WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.balanced
+            ELSE (o.state = ANY (ARRAY['held'::text, 'duplicate'::text]))
+        END AS balanced,
+    o.published_at,
+    o.loaded_at
+   FROM (headgate.object o
+     CROSS JOIN LATERAL ( SELECT count(*) AS chunks,
+            (COALESCE(sum(p.read), (0)::numeric))::bigint AS seen,
+            (COALESCE(sum(p.read), (0)::numeric))::bigint AS read,
+            (COALESCE(sum(p.inserted), (0)::numeric))::bigint AS inserted,
+            (COALESCE(sum(p.updated), (0)::numeric))::bigint AS updated,
+            (COALESCE(sum(p.unchanged), (0)::numeric))::bigint AS unchanged,
+            (COALESCE(sum(p.superseded), (0)::numeric))::bigint AS superseded,
+            (COALESCE(sum(p.quarantined), (0)::numeric))::bigint AS quarantined,
+            (COALESCE(sum(p.blank), (0)::numeric))::bigint AS blank,
+            (COALESCE(sum(p.missing), (0)::numeric))::bigint AS missing,
+            (COALESCE(sum(p.batches_missing), (0)::numeric))::bigint AS batches_missing,
+            COALESCE(bool_and(p.balanced), true) AS balanced
+           FROM headgate.books_chunk p
+          WHERE (p.object_id = o.object_id)) c);
+ALTER VIEW headgate.books_object OWNER TO headgate_owner;
+COMMENT ON VIEW headgate.books_object IS 'Rows of each object version; balanced: every row read is in the table, confirmed, superseded or quarantined';
+CREATE TABLE headgate.run (
+    run_id bigint NOT NULL,
+    dataset text NOT NULL,
+    dag_run_id text NOT NULL,
+    kind text DEFAULT 'manual'::text NOT NULL,
+    params jsonb DEFAULT '{}'::jsonb NOT NULL,
+    interval_start timestamp with time zone,
+    interval_end timestamp with time zone,
+    contract_version integer NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    reason text,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT run_state_check CHECK ((state = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text, 'dry_run'::text])))
+);
+ALTER TABLE headgate.run OWNER TO headgate_owner;
+CREATE VIEW headgate.books_run AS
+ SELECT r.dataset,
+    r.run_id,
+    r.dag_run_id,
+    r.kind,
+    r.state,
+    r.reason,
+    r.started_at,
+    r.finished_at,
+    o.objects,
+    o.held,
+    o.read,
+    o.inserted,
+    o.updated,
+    o.unchanged,
+    o.superseded,
+    o.quarantined,
+    o.blank,
+    o.missing,
+    o.batches_missing,
+    o.balanced
+   FROM (headgate.run r
+     CROSS JOIN LATERAL ( SELECT count(*) AS objects,
+            count(*) FILTER (WHERE (p.state = 'held'::text)) AS held,
+            (COALESCE(sum(p.read), (0)::numeric))::bigint AS read,
+            (COALESCE(sum(p.inserted), (0)::numeric))::bigint AS inserted,
+            (COALESCE(sum(p.updated), (0)::numeric))::bigint AS updated,
+            (COALESCE(sum(p.unchanged), (0)::numeric))::bigint AS unchanged,
+            (COALESCE(sum(p.superseded), (0)::numeric))::bigint AS superseded,
+            (COALESCE(sum(p.quarantined), (0)::numeric))::bigint AS quarantined,
+            (COALESCE(sum(p.blank), (0)::numeric))::bigint AS blank,
+            (COALESCE(sum(p.missing), (0)::numeric))::bigint AS missing,
+            (COALESCE(sum(p.batches_missing), (0)::numeric))::bigint AS batches_missing,
+            COALESCE(bool_and(p.balanced), true) AS balanced
+           FROM headgate.books_object p
+          WHERE (p.run_id = r.run_id)) o);
+ALTER VIEW headgate.books_run OWNER TO headgate_owner;
+COMMENT ON VIEW headgate.books_run IS 'Rows of each run, and whether its books balance';
+ALTER TABLE headgate.chunk ALTER COLUMN chunk_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.chunk_chunk_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE headgate.dataset (
+    dataset text NOT NULL,
+    version integer NOT NULL,
+    contract jsonb NOT NULL,
+    sha256 text NOT NULL,
+    table_schema text NOT NULL,
+    table_name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    applied_by text DEFAULT SESSION_USER NOT NULL
+);
+ALTER TABLE headgate.dataset OWNER TO headgate_owner;
+CREATE TABLE headgate.migration (
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    applied_by text DEFAULT SESSION_USER NOT NULL
+);
+ALTER TABLE headgate.migration OWNER TO headgate_owner;
+ALTER TABLE headgate.object ALTER COLUMN object_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.object_object_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE headgate.quarantine ALTER COLUMN quarantine_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.quarantine_quarantine_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE headgate.replay (
+    replay_key text NOT NULL,
+    dataset text NOT NULL,
+    bucket text NOT NULL,
+    object_id bigint NOT NULL,
+    rows bigint NOT NULL,
+    body bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text DEFAULT SESSION_USER NOT NULL,
+    put_at timestamp with time zone,
+    CONSTRAINT replay_check CHECK (((body IS NULL) = (put_at IS NOT NULL))),
+    CONSTRAINT replay_rows_check CHECK ((rows > 0))
+);
+ALTER TABLE headgate.replay OWNER TO headgate_owner;
+ALTER TABLE headgate.run ALTER COLUMN run_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.run_run_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY headgate.alert
+    ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
+ALTER TABLE ONLY headgate.batch
+    ADD CONSTRAINT batch_chunk_id_ordinal_key UNIQUE (chunk_id, ordinal);
+ALTER TABLE ONLY headgate.batch
+    ADD CONSTRAINT batch_pkey PRIMARY KEY (message_id);
+ALTER TABLE ONLY headgate.chunk
+    ADD CONSTRAINT chunk_object_id_ordinal_key UNIQUE (object_id, ordinal);
+ALTER TABLE ONLY headgate.chunk
+    ADD CONSTRAINT chunk_pkey PRIMARY KEY (chunk_id);
+ALTER TABLE ONLY headgate.dataset
+    ADD CONSTRAINT dataset_pkey PRIMARY KEY (dataset, version);
+ALTER TABLE ONLY headgate.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY headgate.object
+    ADD CONSTRAINT object_pkey PRIMARY KEY (object_id);
+ALTER TABLE ONLY headgate.quarantine
+    ADD CONSTRAINT quarantine_object_id_row_number_key UNIQUE (object_id, row_number);
+ALTER TABLE ONLY headgate.quarantine
+    ADD CONSTRAINT quarantine_pkey PRIMARY KEY (quarantine_id);
+ALTER TABLE ONLY headgate.receipt
+    ADD CONSTRAINT receipt_pkey PRIMARY KEY (message_id);
+ALTER TABLE ONLY headgate.replay
+    ADD CONSTRAINT replay_pkey PRIMARY KEY (replay_key);
+ALTER TABLE ONLY headgate.run
+    ADD CONSTRAINT run_dataset_dag_run_id_key UNIQUE (dataset, dag_run_id);
+ALTER TABLE ONLY headgate.run
+    ADD CONSTRAINT run_pkey PRIMARY KEY (run_id);
+CREATE INDEX alert_of_message ON headgate.alert USING btree (message_id) WHERE (message_id IS NOT NULL);
+CREATE INDEX alert_open ON headgate.alert USING btree (kind, dataset) WHERE (resolved_at IS NULL);
+CREATE INDEX object_newest ON headgate.object USING btree (dataset, version) WHERE (state = ANY (ARRAY['published'::text, 'loaded'::text]));
+CREATE INDEX object_of_key ON headgate.object USING btree (dataset, key, bucket, object_id);
+CREATE INDEX object_of_lineage ON headgate.object USING btree (dataset, lineage, version);
+CREATE INDEX object_of_run ON headgate.object USING btree (run_id);
+CREATE INDEX object_unfinished ON headgate.object USING btree (dataset, object_id) WHERE (state = ANY (ARRAY['found'::text, 'inspected'::text, 'validated'::text, 'published'::text]));
+CREATE INDEX quarantine_incomplete ON headgate.quarantine USING btree (object_id) WHERE (line IS NULL);
+CREATE INDEX quarantine_of_chunk ON headgate.quarantine USING btree (chunk_id);
+CREATE INDEX quarantine_of_dataset ON headgate.quarantine USING btree (dataset, quarantine_id);
+CREATE INDEX quarantine_open ON headgate.quarantine USING btree (dataset, quarantine_id) WHERE (state = 'open'::text);
+CREATE INDEX receipt_of_chunk ON headgate.receipt USING btree (chunk_id);
+CREATE INDEX receipt_of_object ON headgate.receipt USING btree (object_id);
+CREATE INDEX replay_pending ON headgate.replay USING btree (dataset) WHERE (put_at IS NULL);
+CREATE INDEX run_of_dataset ON headgate.run USING btree (dataset, run_id);
+CREATE INDEX run_running ON headgate.run USING btree (dataset) WHERE (state = 'running'::text);
+ALTER TABLE ONLY headgate.batch
+    ADD CONSTRAINT batch_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES headgate.chunk(chunk_id) ON DELETE CASCADE;
+ALTER TABLE ONLY headgate.chunk
+    ADD CONSTRAINT chunk_object_id_fkey FOREIGN KEY (object_id) REFERENCES headgate.object(object_id);
+ALTER TABLE ONLY headgate.object
+    ADD CONSTRAINT object_replay_of_fkey FOREIGN KEY (replay_of) REFERENCES headgate.object(object_id);
+ALTER TABLE ONLY headgate.object
+    ADD CONSTRAINT object_run_id_fkey FOREIGN KEY (run_id) REFERENCES headgate.run(run_id);
+ALTER TABLE ONLY headgate.quarantine
+    ADD CONSTRAINT quarantine_object_id_fkey FOREIGN KEY (object_id) REFERENCES headgate.object(object_id);
+ALTER TABLE ONLY headgate.replay
+    ADD CONSTRAINT replay_object_id_fkey FOREIGN KEY (object_id) REFERENCES headgate.object(object_id);
+GRANT USAGE ON SCHEMA headgate TO headgate_loader;
+GRANT USAGE ON SCHEMA headgate TO headgate_pipeline;
+GRANT USAGE ON SCHEMA headgate TO headgate_reader;
+GRANT SELECT ON TABLE headgate.object TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.object TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.object TO headgate_loader;
+REVOKE ALL ON FUNCTION headgate.effective_version(of_object bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.effective_version(of_object bigint) TO headgate_loader;
+GRANT ALL ON FUNCTION headgate.effective_version(of_object bigint) TO headgate_pipeline;
+GRANT ALL ON FUNCTION headgate.effective_version(of_object bigint) TO headgate_reader;
+REVOKE ALL ON FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) TO headgate_pipeline;
+REVOKE ALL ON FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.quarantine TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.quarantine TO headgate_pipeline;
+GRANT INSERT ON TABLE headgate.quarantine TO headgate_loader;
+REVOKE ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rule text, of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rule text, of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) TO headgate_pipeline;
+GRANT ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rule text, of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) TO headgate_reader;
+GRANT SELECT ON TABLE headgate.batch TO headgate_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.batch TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.batch TO headgate_loader;
+GRANT SELECT ON TABLE headgate.chunk TO headgate_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.chunk TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.chunk TO headgate_loader;
+GRANT SELECT ON TABLE headgate.receipt TO headgate_reader;
+GRANT SELECT ON TABLE headgate.receipt TO headgate_pipeline;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.receipt TO headgate_loader;
+REVOKE ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) TO headgate_pipeline;
+GRANT ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) TO headgate_reader;
+GRANT SELECT ON TABLE headgate.alert TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.alert TO headgate_pipeline;
+GRANT SELECT,INSERT ON TABLE headgate.alert TO headgate_loader;
+GRANT SELECT ON TABLE headgate.books_chunk TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.books_chunk TO headgate_reader;
+GRANT SELECT ON TABLE headgate.books_object TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.books_object TO headgate_reader;
+GRANT SELECT ON TABLE headgate.run TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.run TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.books_run TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.books_run TO headgate_reader;
+GRANT SELECT ON TABLE headgate.dataset TO headgate_reader;
+GRANT SELECT ON TABLE headgate.dataset TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.dataset TO headgate_loader;
+GRANT SELECT ON TABLE headgate.migration TO headgate_reader;
+GRANT SELECT ON TABLE headgate.migration TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.replay TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.replay TO headgate_pipeline;
+ALTER DEFAULT PRIVILEGES FOR ROLE headgate_owner IN SCHEMA headgate GRANT SELECT ON TABLES TO headgate_pipeline;
+ALTER DEFAULT PRIVILEGES FOR ROLE headgate_owner IN SCHEMA headgate GRANT SELECT ON TABLES TO headgate_reader;
