@@ -92,10 +92,10 @@ def load_suite(source: Path | Mapping[str, Any]) -> SuiteFile:
                 for name, item in computed.items()
             },
         )
-    except (KeyError, TypeError) as error:
-        raise Fatal(
-            f"{where}: not a suite that Headgate reads: {error!r} is missing or of the wrong kind"
-        ) from None
+    except KeyError as error:
+        raise Fatal(f"{where}: not a suite that Headgate reads: the key {error} is missing") from None
+    except (TypeError, AttributeError) as error:
+        raise Fatal(f"{where}: not a suite that Headgate reads: {error}") from None
 
 
 def _read(path: Path) -> Mapping[str, Any]:

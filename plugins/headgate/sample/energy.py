@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Floats = NDArray[np.float64]
-POOL: Final = 4096
+POOL: Final = 16_384  # rows repeat farther apart than compressors look back
 
 
 class _Fuel(NamedTuple):
@@ -133,7 +133,7 @@ def _plants(spec: Spec, rng: np.random.Generator, pick: NDArray[np.int64]) -> pa
 
 
 def _capacity(rng: np.random.Generator, pick: NDArray[np.int64], scale: float) -> Floats:
-    return (_of(pick, "capacity") * scale * rng.lognormal(0, 0.9, POOL)).clip(0.1, 6800).round(1)
+    return (_of(pick, "capacity") * scale * rng.lognormal(0, 0.9, POOL)).clip(0.1, 4500 * scale).round(1)
 
 
 def _generation(rng: np.random.Generator, pick: NDArray[np.int64], capacity: Floats) -> Floats:
