@@ -1,0 +1,54 @@
+"""A contract's cron expression as an Airflow timetable with data intervals."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable
+
+PRESETS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@quarterly": "0 0 1 */3 *",
+    "@yearly": "0 0 1 1 *",
+}
+
+
+def timetable(cron: str | None) -> CronTriggerTimetable | None:
+    """Runs at each fire time, with the period before it as data interval; None without a schedule.
+
+    Not ``CronDataIntervalTimetable``: that one starts a run for the last period at the moment a
+    DAG is first unpaused, which takes the files from under the run that a person just started.
+    """
+    if cron is None:
+        return None
+    expression = PRESETS.get(cron, cron)
+    return CronTriggerTimetable(
+        expression, timezone="UTC", interval=period(expression), run_immediately=timedelta(0)
+    )
+
+
+def period(expression: str) -> Any:
+    """The time between two runs: a calendar month or year where the cron says so, else the longest gap.
+
+    Overlapping intervals are harmless (an object is loaded once), gaps would lose objects in backfills.
+    """
+    from dateutil.relativedelta import relativedelta
+
+    _, _, day, month, weekday = expression.split()[:5]
+    if weekday == "*" and day.isdigit() and month == "*":
+        return relativedelta(months=1)
+    if weekday == "*" and day.isdigit() and month.isdigit():
+        return relativedelta(years=1)
+    return _longest_gap(expression)
+
+
+def _longest_gap(expression: str) -> timedelta:
+    from croniter import croniter
+
+    fires = islice(croniter(expression, datetime(2024, 1, 1, tzinfo=UTC)).all_next(datetime), 400)
+    return max(later - earlier for earlier, later in pairwise(fires))

@@ -1,0 +1,192 @@
+"""The bodies of the tasks: Airflow's context in, a step of ``headgate.steps`` called, its outcome out.
+
+Imported while DAG files are parsed, so everything heavy is imported inside the functions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from headgate.books import RunBooks
+    from headgate.ledger import Run
+    from headgate.steps.scan import Request
+    from headgate.steps.services import Ledger, Services
+
+STEPS = ("scan", "inspect", "validate", "gate", "stream", "settle")
+ALIVE = ["queued", "running"]  # states of an Airflow run that may still do something
+
+
+def scan(dataset: str, contract_sha256: str) -> int:
+    """Open the run and fill it; its number in the ledger."""
+    from airflow.sdk import get_current_context
+
+    from headgate.steps.scan import scan as step
+
+    context = get_current_context()
+    ti: Any = context["ti"]
+
+    def is_alive(dag_run_id: str) -> bool:
+        return bool(ti.get_dr_count(dag_id=dataset, run_ids=[dag_run_id], states=ALIVE))
+
+    return step(services(), request(context, dataset, contract_sha256), is_alive=is_alive).run_id
+
+
+def request(context: Context, dataset: str, contract_sha256: str) -> Request:
+    """What this DAG run asks for. Only backfills select by interval: other runs take all that is new."""
+    from headgate.steps.scan import Params, Request
+
+    dag_run: Any = context["dag_run"]
+    kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+    start, end = dag_run.data_interval_start, dag_run.data_interval_end
+    return Request(
+        dataset=dataset,
+        dag_run_id=dag_run.run_id,
+        contract_sha256=contract_sha256,
+        kind=kind,
+        params=Params.of(dict(context["params"])),
+        interval=(start, end) if kind == "backfill" and start is not None and end is not None else None,
+    )
+
+
+def inspect(run_id: int) -> list[dict[str, int]]:
+    """Inspect the run's objects; one entry a lane of validation."""
+    from headgate.steps.inspect import inspect as step
+
+    return [share.as_xcom() for share in step(services(), run_id)]
+
+
+def validate(share: dict[str, int], suite: Path) -> None:
+    """Validate a lane's chunks with the dataset's suite."""
+    from headgate.checks import Suite
+    from headgate.steps.lanes import Share
+    from headgate.steps.validate import validate as step
+
+    name_lane(share)
+    step(services(), Share(**share), make_suite=lambda contract: Suite(suite, contract))
+
+
+def gate(run_id: int) -> list[dict[str, int]]:
+    """Publish or hold; one entry a lane of streaming."""
+    from headgate.steps.gate import gate as step
+
+    return [share.as_xcom() for share in step(services(), run_id)]
+
+
+def stream(share: dict[str, int]) -> None:
+    """Send a lane's batches."""
+    from headgate.steps.lanes import Share
+    from headgate.steps.stream import stream as step
+
+    name_lane(share)
+    step(services(), Share(**share))
+
+
+def report(dataset: str) -> dict[str, Any]:
+    """Close the books; raises ``AirflowFailException`` with the reason when the run is not clean."""
+    from airflow.sdk import get_current_context
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from headgate.ledger import find_run
+    from headgate.steps.report import report as step
+
+    context = get_current_context()
+    dag_run_id = context["dag_run"].run_id
+    failed = failed_steps(context, dataset, dag_run_id)
+    needed = services()
+    run = needed.ledger(find_run, dataset, dag_run_id)
+    if run is None:
+        raise AirflowFailException(f"the run has no books: {', '.join(failed) or 'scan'} failed; see its log")
+    books = step(needed, run, failed)
+    show(books)
+    if books.run.state == "failed":
+        raise AirflowFailException(books.run.reason)
+    announce_load(context, run, books)
+    return books.as_json()["rows"] | {"run_id": run.run_id}
+
+
+def failed_steps(context: Context, dataset: str, dag_run_id: str) -> list[str]:
+    """Tasks of this run that ended badly, in the order of the road."""
+    ti: Any = context["ti"]
+    states = ti.get_task_states(dag_id=dataset, run_ids=[dag_run_id]).get(dag_run_id, {})
+    bad = [task for task, state in states.items() if state == "failed"]  # "gate", mapped ones "stream_0"
+    return [step for step in STEPS if any(task == step or task.startswith(f"{step}_") for task in bad)]
+
+
+def show(books: RunBooks) -> None:
+    """The accounting table in the task's log."""
+    from io import StringIO
+
+    import structlog
+    from rich.console import Console
+
+    from headgate.books import render
+
+    text = StringIO()
+    Console(file=text, width=140, no_color=True).print(render(books))
+    log = structlog.get_logger("headgate.books")
+    for line in text.getvalue().splitlines():
+        log.info(line)
+
+
+def announce_load(context: Context, run: Run, books: RunBooks) -> None:
+    """An event of the table's asset, when rows were published: downstream DAGs wake for nothing else."""
+    from headgate.airflow_ext.assets import loads_alias, table_asset
+
+    counted = books.as_json()["rows"]
+    if not counted["read"] or books.run.state != "success":
+        return
+    from headgate.contract.registry import registered
+
+    contract, _ = services().ledger(registered, run.dataset, run.contract_version)
+    outlet_events: Any = context["outlet_events"]
+    extra = {"run_id": run.run_id, "dag_run_id": run.dag_run_id, "rows": counted}
+    outlet_events[loads_alias(run.dataset)].add(table_asset(contract.schema, contract.table), extra=extra)
+
+
+def settled(run_id: int) -> bool:
+    """Whether the run has nothing open any more."""
+    from headgate.steps.settle import settled as step
+
+    return step(services(), run_id)
+
+
+def nothing_to_wait_for(ledger: Ledger, run_id: int) -> bool:
+    """What the trigger asks: is it worth looking again?"""
+    from headgate.steps.settle import nothing_to_wait_for as step
+
+    return step(ledger, run_id)
+
+
+def settle_timeout() -> float:
+    """Longest wait for receipts, seconds."""
+    from headgate.airflow_ext.hooks import task_settings
+
+    return task_settings().settle_timeout
+
+
+def services() -> Services:
+    """The servers of this installation, as the environment and Airflow's connections name them."""
+    from headgate.airflow_ext.hooks import task_settings
+    from headgate.steps.services import Services
+
+    return Services.of(task_settings())
+
+
+def ledger_only() -> Ledger:
+    """The ledger for the trigger, which does its own waiting."""
+    from headgate.airflow_ext.hooks import task_settings
+    from headgate.steps.services import Ledger
+
+    return Ledger(task_settings().require("database_url"), patience=0.0)
+
+
+def name_lane(share: dict[str, int]) -> None:
+    """The mapped task's name in the UI: ``lane 1 of 2``."""
+    from airflow.sdk import get_current_context
+
+    context: Any = get_current_context()
+    context["lane"] = f"lane {share['lane'] + 1} of {share['lanes']}"

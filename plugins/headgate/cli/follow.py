@@ -1,0 +1,87 @@
+"""Following runs to their end: Airflow says whether, the ledger says how far."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from headgate import ledger
+from headgate.books import RunBooks, run_books
+from headgate.cli.airflow_api import Airflow
+from headgate.cli.progress import StepBars
+from headgate.db import connect
+from headgate.errors import Fatal, Retriable
+from headgate.settings import settings
+from headgate.steps.progress import progress_of
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+POLL = 0.5  # seconds
+
+
+def follow(api: Airflow, dataset: str, dag_run_id: str, *, timeout: float, quiet: bool) -> RunBooks:
+    """Wait for the end of a run; its books. ``Retriable`` when ``timeout`` seconds pass before."""
+    deadline = time.monotonic() + timeout
+    with closing(database()) as conn, StepBars(quiet=quiet) as bars:
+        while not api.dag_run(dataset, dag_run_id).finished:
+            show_progress(conn, bars, dataset, dag_run_id)
+            pause(deadline, f"{dataset}: {dag_run_id}")
+        show_progress(conn, bars, dataset, dag_run_id)
+    return books_of(api, dataset, dag_run_id)
+
+
+def follow_backfill(
+    api: Airflow,
+    dataset: str,
+    backfill_id: int,
+    start: datetime,
+    end: datetime,
+    *,
+    timeout: float,
+    quiet: bool,
+) -> list[RunBooks]:
+    """Wait for the end of all runs of a backfill; their books, oldest period first."""
+    deadline = time.monotonic() + timeout
+    while not api.backfill_is_done(backfill_id) or not all(
+        run.finished for run in api.runs_between(dataset, start, end)
+    ):
+        pause(deadline, f"{dataset}: backfill {backfill_id}")
+    return [books_of(api, dataset, run.dag_run_id) for run in api.runs_between(dataset, start, end)]
+
+
+def database() -> Connection:
+    """The ledger as the command line reads it."""
+    return connect(settings().require("database_url"), application_name="headgate-cli", autocommit=True)
+
+
+def show_progress(conn: Connection, bars: StepBars, dataset: str, dag_run_id: str) -> None:
+    """Draw how far the run is, once it has opened its books."""
+    run = ledger.find_run(conn, dataset, dag_run_id)
+    if run is not None:
+        bars.show(progress_of(conn, run.run_id))
+
+
+def pause(deadline: float, what: str) -> None:
+    """Until the next look."""
+    if time.monotonic() > deadline:
+        raise Retriable(f"{what} has not ended in the time given; it goes on. See `headgate books`.")
+    time.sleep(POLL)
+
+
+def books_of(api: Airflow, dataset: str, dag_run_id: str) -> RunBooks:
+    """The books of an ended run. A run that Airflow calls failed is failed, whatever the ledger says."""
+    with closing(database()) as conn:
+        run = ledger.find_run(conn, dataset, dag_run_id)
+        failed = api.dag_run(dataset, dag_run_id).state == "failed"
+        if run is None:
+            why = api.failure(dataset, dag_run_id) or "no step of it started; is the scheduler running?"
+            raise Fatal(f"the run failed before it opened its books. {why}")
+        books = run_books(conn, run)
+    if failed and books.run.state != "failed":
+        reason = books.run.reason or api.failure(dataset, dag_run_id)
+        return replace(books, run=replace(books.run, state="failed", reason=reason))
+    return books

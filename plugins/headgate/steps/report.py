@@ -1,0 +1,100 @@
+"""report: close the books of a run, say what is wrong with it, tell people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Literal
+
+import structlog
+
+from headgate import ledger
+from headgate.books import RunBooks, run_books
+from headgate.errors import DataError
+from headgate.ledger import LoadReject, Run
+from headgate.steps.alerting import announce_finished
+from headgate.steps.chunks import raw_rows
+from headgate.steps.scan import Params
+from headgate.steps.services import Services
+
+log = structlog.get_logger("headgate.steps.report")
+REASONS_SHOWN = 5
+
+
+def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> RunBooks:
+    """Complete what is known of refused rows, judge the run and close it; its books.
+
+    A run succeeds when every step did, nothing is held or unfinished and the books balance.
+    """
+    services.ledger(ledger.mark_loaded, run.run_id)
+    complete_load_rejects(services, run)
+    state, reason = verdict(services.ledger(run_books, run), Params.of(run.params), failed_steps)
+    if state == "failed":
+        alert(services, run, reason or "")
+    run = services.ledger(ledger.finish_run, run.run_id, state, reason)
+    books = services.ledger(run_books, run)
+    announce_finished(services, run, books)
+    return books
+
+
+def verdict(
+    books: RunBooks, params: Params, failed_steps: Sequence[str]
+) -> tuple[Literal["success", "failed", "dry_run"], str | None]:
+    """The run's state and, when it failed, why: for a person who reads one line."""
+    reasons = [f"step {step} failed, see its log" for step in failed_steps]
+    reasons += [f"{row.key} is held: {row.reason}" for row in books.held]
+    if not params.dry_run:
+        reasons += [f"the books do not balance: {gap}" for gap in books.gaps]
+        if not books.balanced and not reasons:
+            reasons.append(f"not finished: {unfinished(books)}")
+    if reasons:
+        return "failed", shortened(reasons)
+    return ("dry_run" if params.dry_run else "success"), None
+
+
+def unfinished(books: RunBooks) -> str:
+    """Objects that are not at the end of the road, with their states."""
+    waiting = [row for row in books.objects if row.state not in ("loaded", "held", "duplicate")]
+    return ", ".join(f"{row.key} is {row.state}" for row in waiting) or "no object; see `headgate books`"
+
+
+def shortened(reasons: Sequence[str]) -> str:
+    """The first reasons, and how many more there are."""
+    more = len(reasons) - REASONS_SHOWN
+    return "; ".join(reasons[:REASONS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def alert(services: Services, run: Run, reason: str) -> None:
+    """``run.failed`` in the ledger; held objects have their own alerts already."""
+    summary = f"run {run.dag_run_id} of {run.dataset} failed: {reason}"
+    services.ledger(
+        ledger.raise_alert, "run.failed", "critical", summary, dataset=run.dataset, run_id=run.run_id
+    )
+
+
+def complete_load_rejects(services: Services, run: Run) -> int:
+    """Rows that Postgres refused get their line and their text as it stands in the object; how many.
+
+    The consumer knows only the typed row. When the object has changed since, that is what remains.
+    """
+    waiting = services.ledger(ledger.load_rejects, run.run_id)
+    waiting.sort(key=lambda row: (row.object_id, row.chunk_id))
+    for (object_id, chunk_id), rows in groupby(waiting, key=lambda row: (row.object_id, row.chunk_id)):
+        try:
+            complete_chunk(services, object_id, chunk_id, list(rows))
+        except DataError as error:
+            log.warning(
+                "rows refused by Postgres stay as they were sent", object_id=object_id, reason=str(error)
+            )
+    return len(waiting)
+
+
+def complete_chunk(services: Services, object_id: int, chunk_id: int, rows: Sequence[LoadReject]) -> None:
+    """Complete the refused rows of one chunk."""
+    found = services.ledger(ledger.get_object, object_id)
+    chunks = services.ledger(ledger.chunks_of, object_id)
+    chunk = next(chunk for chunk in chunks if chunk.chunk_id == chunk_id)
+    texts = raw_rows(services, found, chunk, [row.row_number for row in rows])
+    for row in rows:
+        line, raw = texts[row.row_number]
+        services.ledger(ledger.complete_reject, row.quarantine_id, line=line, raw=raw)

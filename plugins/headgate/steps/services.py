@@ -1,0 +1,85 @@
+"""The servers that a step works with, and how long it waits for one that is away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+import structlog
+
+from headgate.db import connect
+from headgate.errors import Retriable
+from headgate.settings import Settings
+from headgate.store import ObjectStore, Pauses
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+log = structlog.get_logger("headgate.steps")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+PATIENCE = 900.0  # seconds a task waits out one outage before Airflow's retries take over
+
+
+class Ledger:
+    """Calls functions of the ledger with one connection, opened anew after an outage.
+
+    Every function given must be one idempotent transaction, as those of ``headgate.ledger`` are: after
+    ``Retriable`` it is called again until ``patience`` seconds have passed.
+    """
+
+    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+        self._url, self._patience = url, patience
+        self._conn: Connection | None = None
+
+    def __call__(
+        self, action: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """``action(connection, …)``, again after an outage."""
+        pauses = Pauses(self._patience)
+        while True:
+            try:
+                return action(self._connection(), *args, **kwargs)
+            except Retriable as error:
+                self.close()
+                log.warning("the ledger does not answer", action=action.__name__, reason=str(error))
+                if not pauses.wait():
+                    raise
+
+    def _connection(self) -> Connection:
+        if self._conn is None:
+            self._conn = connect(self._url, application_name="headgate-task")
+        return self._conn
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a step needs from outside. Made once a task; nothing connects before it is used."""
+
+    settings: Settings
+    store: ObjectStore
+    ledger: Ledger
+    started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, settings: Settings, *, patience: float = PATIENCE) -> Services:
+        """The services that the settings name; ``Fatal`` names a setting that is missing."""
+        return cls(
+            settings=settings,
+            store=ObjectStore.from_settings(settings, patience=patience),
+            ledger=Ledger(settings.require("database_url"), patience=patience),
+        )
+
+    @property
+    def staging(self) -> str:
+        """The bucket of accepted batches."""
+        return self.settings.staging_bucket

@@ -1,0 +1,83 @@
+"""Parse a DAG folder as Airflow does, in a process of its own, and say what that cost. Prints JSON."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+HEAVY = (
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "great_expectations",
+    "minio",
+    "pika",
+    "psycopg2",
+    "zstandard",
+    "httpx",
+)
+
+
+def main(folder: Path) -> None:
+    """The file ``headgate_datasets.py`` of the folder: seconds, modules it drew in, and its DAGs."""
+    from airflow.sdk import DAG  # what every DAG process has loaded before it reads a file
+
+    socket.socket.connect = refuse  # type: ignore[method-assign]
+    before = set(sys.modules)
+    started = time.perf_counter()
+    names: dict[str, Any] = {"__file__": str(folder / "headgate_datasets.py"), "__name__": "dag_file"}
+    exec(compile((folder / "headgate_datasets.py").read_text(), names["__file__"], "exec"), names)
+    seconds = time.perf_counter() - started
+    drawn = {module.split(".")[0] for module in set(sys.modules) - before}
+    dags = {name: dag for name, dag in names.items() if isinstance(dag, DAG)}
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "heavy": sorted(drawn & set(HEAVY)),
+                "dags": {name: described(dag) for name, dag in dags.items()},
+            }
+        )
+    )
+
+
+def described(dag: Any) -> dict[str, Any]:
+    """What the tests look at; serializing shows arguments that Airflow cannot store."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    return {
+        "tasks": sorted(dag.task_ids),
+        "triggers": {task.task_id: task.trigger_rule.value for task in dag.tasks},
+        "mapped": sorted(task.task_id for task in dag.tasks if task.is_mapped),
+        "doc": dag.doc_md,
+        "tags": sorted(dag.tags),
+        "params": sorted(dag.params),
+        "owner": dag.owner,
+        "retries": sorted({task.retries for task in dag.tasks}),
+        "max_active_runs": dag.max_active_runs,
+        "first_run": first_run(stored),
+    }
+
+
+def first_run(stored: Any) -> str | None:
+    """When the scheduler would start the first run of a DAG that has none."""
+    from airflow.timetables.base import TimeRestriction
+
+    info = stored.timetable.next_dagrun_info(
+        last_automated_data_interval=None,
+        restriction=TimeRestriction(stored.start_date, stored.end_date, stored.catchup),
+    )
+    return info.run_after.isoformat() if info else None
+
+
+def refuse(*_: object) -> NoReturn:
+    raise AssertionError("a connection was opened while a DAG file was parsed")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

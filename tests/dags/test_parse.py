@@ -1,0 +1,53 @@
+"""DAG files: light, offline, complete."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from headgate.paths import dags_dir, datasets_dir
+from tests.dags.conftest import Python, last_json
+
+STEPS = ["gate", "inspect", "report", "scan", "settle", "stream", "validate"]
+DATASETS = sorted(path.stem for path in datasets_dir().glob("*.yaml"))
+
+
+@pytest.fixture
+def parsed(airflow_python: Python) -> Any:
+    return last_json(airflow_python("parse.py", dags_dir()))
+
+
+def test_one_dag_a_contract_in_under_two_seconds_each_and_without_a_connection(parsed: Any) -> None:
+    assert sorted(parsed["dags"]) == DATASETS
+    assert parsed["seconds"] < 2.0 * len(DATASETS)
+    assert parsed["heavy"] == []
+
+
+def test_a_task_process_builds_only_the_dag_of_its_task(airflow_python: Python) -> None:
+    printed = airflow_python("parse.py", dags_dir(), _AIRFLOW_PARSING_CONTEXT_DAG_ID="egrid_plants")
+    assert list(last_json(printed)["dags"]) == ["egrid_plants"]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_dag_has_its_steps_limits_form_and_page(parsed: Any, dataset: str) -> None:
+    dag = parsed["dags"][dataset]
+    assert dag["tasks"] == STEPS
+    assert dag["mapped"] == ["stream", "validate"]
+    assert dag["triggers"]["report"] == "all_done"
+    assert {dag["triggers"][step] for step in ("validate", "gate", "stream", "settle")} == {"none_failed"}
+    assert dag["params"] == ["accept_rejects", "dry_run", "objects", "prefix", "reload"]
+    assert (dag["max_active_runs"], dag["retries"]) == (1, [3])
+    assert "headgate" in dag["tags"]
+    assert dag["owner"] not in ("", "airflow")
+    for part in ("## Columns", "| **plant_code** | text, required |", "MWh", "headgate put", "## Rules"):
+        assert part in dag["doc"]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_scheduler_waits_for_the_next_time_and_does_not_start_a_run_at_once(
+    parsed: Any, dataset: str
+) -> None:
+    first = parsed["dags"][dataset]["first_run"]
+    assert first is None or datetime.fromisoformat(first) > datetime.now(UTC)
