@@ -203,7 +203,8 @@ def test_starts_as_an_ordinary_user() -> None:
     user = next((name for name in ("nobody", "daemon") if name in {u.pw_name for u in pwd.getpwall()}), None)
     if os.geteuid() != 0 or not user or not shutil.which("setpriv"):
         pytest.skip("only root can start it as somebody else; the other tests run as an ordinary user then")
-    as_user = ["setpriv", f"--reuid={user}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    drop = ["setpriv", f"--reuid={user}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    as_user = [*drop, "sh", "-c", 'exec "$0" "$@"']  # the shell, too, finds its way without root's rights
     home = Path(tempfile.mkdtemp(prefix="headgate-user-"))
     os.chown(home, pwd.getpwnam(user).pw_uid, -1)
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "HEADGATE_HOME": str(home / "state")}
