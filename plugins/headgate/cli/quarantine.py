@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from headgate.quarantine import Entry, Filter, Origin, Replayed
-    from headgate.quarantine.replay import PrefixOf
+    from headgate.quarantine.outbox import PrefixOf
 
 TABLE_ROWS = 100
 

@@ -1,6 +1,6 @@
 """The quarantine: bad rows with their reasons; to be looked at, mended and replayed, or dismissed."""
 
-from headgate.quarantine.entries import (
+from headgate.quarantine.entry import (
     Entry,
     Filter,
     Origin,
@@ -10,7 +10,7 @@ from headgate.quarantine.entries import (
     get_entry,
     origins,
 )
-from headgate.quarantine.replay import Replayed, flush_replays, replay, replay_file
+from headgate.quarantine.outbox import Replayed, flush_replays, replay, replay_file
 
 __all__ = [
     "Entry",

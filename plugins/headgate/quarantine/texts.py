@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from headgate.errors import DataError, Fatal
-from headgate.quarantine.entries import Entry, Origin
+from headgate.quarantine.entry import Entry, Origin
 
 ID = "_quarantine_id"
 RAW = "_raw"  # the record as text: where it has no columns (NDJSON), or where an editor writes it so
@@ -173,8 +173,9 @@ def _csv_rows(file: TextIO, path: Path) -> Iterator[dict[str, Any]]:
     at = head.find(ID)
     if at < 0:
         raise DataError(f"{path} has no column {ID}; it is not an export of the quarantine")
-    after = head[at + len(ID) :].lstrip('"')[:1]
+    beside = (head[at + len(ID) :].lstrip('"')[:1], head[:at].rstrip('"')[-1:])
+    delimiter = next((found for found in beside if found and found in ",;\t|"), ",")
     file.seek(0)
-    for row in csv.DictReader(file, delimiter=after if after in ",;\t|" and after else ",", restkey=EXTRA):
+    for row in csv.DictReader(file, delimiter=delimiter, restkey=EXTRA):
         if any(row.values()):
             yield {name: value for name, value in row.items() if name is not None}

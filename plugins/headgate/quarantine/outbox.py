@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headgate.db import query, transaction
-from headgate.quarantine.entries import Filter, Origin, origins
+from headgate.quarantine.entry import Filter, Origin, origins
 from headgate.quarantine.texts import ID, Layout, layout_of, read_rows, record_text
 
 if TYPE_CHECKING:
