@@ -87,7 +87,8 @@ def _read_workbook(path: Path, sheet: str | None) -> Sample:
         raise DataError(f"{path}: no sheet {name!r}; there are {', '.join(workbook.sheetnames)}")
     cells = workbook[name].iter_rows(max_row=SAMPLE_ROWS, values_only=True)
     rows = [["" if cell is None else _cell_text(cell) for cell in record] for record in cells]
-    return _from_records(rows, "xlsx", ",", "utf-8", name, path)
+    width = max(map(len, rows), default=0)  # records end with their last filled cell
+    return _from_records([row + [""] * (width - len(row)) for row in rows], "xlsx", ",", "utf-8", name, path)
 
 
 def _cell_text(cell: Any) -> str:
