@@ -51,8 +51,8 @@ def build_dag(contract: Contract, suite: Path) -> DAG:
             return tasks.scan(contract.dataset, contract.sha256)
 
         @task(doc_md="Format, header against the contract, cut into chunks.")
-        def inspect(run_id: int) -> list[dict[str, int]]:
-            return tasks.inspect(run_id)
+        def inspect(run: int) -> list[dict[str, int]]:
+            return tasks.inspect(run)
 
         @task(
             doc_md="Typed parse and expectations, chunk by chunk; bad rows aside, good rows staged.",
@@ -67,8 +67,8 @@ def build_dag(contract: Contract, suite: Path) -> DAG:
             doc_md="Holds objects with too many bad rows; publishes the others to the ledger.",
             trigger_rule=TriggerRule.NONE_FAILED,
         )
-        def gate(run_id: int) -> list[dict[str, int]]:
-            return tasks.gate(run_id)
+        def gate(run: int) -> list[dict[str, int]]:
+            return tasks.gate(run)
 
         @task(
             doc_md="Sends the staged batches to RabbitMQ with confirms.",
