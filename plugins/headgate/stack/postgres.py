@@ -93,6 +93,7 @@ def as_server_user() -> tuple[str, ...]:
 
     PostgreSQL refuses to run as root. The one capability that stays lets it pass through folders
     of ours that others may not enter (a checkout under /root), to read; all it writes is its own.
+    The secure bit keeps that capability also in access(2), by which PostgreSQL finds its own files.
     """
     if os.geteuid() != 0:
         return ()
@@ -103,12 +104,11 @@ def as_server_user() -> tuple[str, ...]:
         )
     user = pwd.getpwnam("nobody")
     change = (setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
-    keep = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+    keep = ("--securebits=+no_setuid_fixup", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
     for command in ((*change, *keep), change):
-        if (
-            subprocess.run([*command, str(binary("postgres")), "--version"], capture_output=True).returncode
-            == 0
-        ):
+        probe = [*command, str(binary("postgres")), "--version"]
+        done = subprocess.run(probe, check=False, capture_output=True)
+        if done.returncode == 0 and not done.stderr:
             return command
     raise Fatal(
         f"PostgreSQL does not run as root, and as `nobody` it cannot reach {binary('postgres')}; "
