@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module, util
 from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 import typer
 from rich.text import Text
 
+from headgate.cli import books, contract, data, demo, quarantine, queues, sample, settings, sql, stack
 from headgate.errors import HeadgateError
-
-# Each has `register(app)`. They import what is heavy inside their commands.
-MODULES = ("stack", "data", "books", "quarantine", "contract", "sample", "sql", "queues", "settings", "demo")
 
 app = typer.Typer(
     name="headgate",
@@ -45,9 +42,9 @@ def options(
     configure()
 
 
-for name in MODULES:
-    if util.find_spec(f"headgate.cli.{name}"):
-        import_module(f"headgate.cli.{name}").register(app)
+# They import what is heavy inside their commands.
+for module in (stack, data, books, quarantine, contract, sample, sql, queues, settings, demo):
+    module.register(app)
 
 
 def main() -> None:

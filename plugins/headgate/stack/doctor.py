@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from headgate.errors import HeadgateError
 from headgate.stack import leftovers, postgres, rabbitmq
@@ -33,7 +34,7 @@ def examine(stack: Stack) -> list[Check]:
     layout = stack.layout
     checks = [
         well("python", python_is_supported, "install Python 3.11, 3.12 or 3.13, then `make install`"),
-        well("postgresql", has_postgres, "make install"),
+        well("postgresql", lambda: has_postgres(layout), "make install"),
         well("rabbitmq", has_rabbitmq, "make install (as root), or apt-get install rabbitmq-server"),
         well("home", lambda: home_is_ours(layout), f"chown -R {os.getuid()} {layout.home}"),
         well("disk", lambda: disk_has_room(layout), "free some space, or set HEADGATE_HOME to another disk"),
@@ -58,9 +59,9 @@ def python_is_supported() -> str | None:
     return None if (3, 11) <= found < (3, 14) else f"Python {found[0]}.{found[1]} is not supported"
 
 
-def has_postgres() -> str | None:
+def has_postgres(layout: Layout) -> str | None:
     postgres.binary("postgres")
-    postgres.as_server_user()
+    postgres.as_server_user(existing(layout.home))
     return None
 
 
@@ -69,18 +70,19 @@ def has_rabbitmq() -> str | None:
     return None if rabbitmq.epmd_binary() else "Erlang's epmd is missing"
 
 
+def existing(place: Path) -> Path:
+    """The folder, or the nearest above it that exists."""
+    return place if place.exists() else existing(place.parent)
+
+
 def home_is_ours(layout: Layout) -> str | None:
     """The home can be written, or made."""
-    place = layout.home
-    while not place.exists():
-        place = place.parent
+    place = existing(layout.home)
     return None if os.access(place, os.W_OK) else f"{place} cannot be written by this user"
 
 
 def disk_has_room(layout: Layout) -> str | None:
-    place = layout.home
-    while not place.exists():
-        place = place.parent
+    place = existing(layout.home)
     free = shutil.disk_usage(place).free
     return None if free >= LEAST_FREE_BYTES else f"only {free / 1024**3:.1f} GiB are free at {place}"
 

@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def program(layout: Layout, ports: Ports, secrets: Secrets, environment: Mapping
     return Program(
         name="postgres",
         command=(
-            *as_server_user(),
+            *as_server_user(layout.home),
             str(binary("postgres")),
             "-D",
             str(layout.postgres / "data"),
@@ -88,12 +89,13 @@ def admin_url(ports: Ports, secrets: Secrets, database: str = "postgres") -> str
     return url(ports, ADMIN, secrets.postgres, database)
 
 
-def as_server_user() -> tuple[str, ...]:
+@cache
+def as_server_user(home: Path) -> tuple[str, ...]:
     """What stands before a PostgreSQL command: nothing, or as root a change to the user ``nobody``.
 
-    PostgreSQL refuses to run as root. The one capability that stays lets it pass through folders
-    of ours that others may not enter (a checkout under /root), to read; all it writes is its own.
-    The secure bit keeps that capability also in access(2), by which PostgreSQL finds its own files.
+    PostgreSQL refuses to run as root. Where that user cannot reach the home or the program (a
+    checkout under /root), it keeps one capability, to pass through folders and to read. The secure
+    bit keeps it also in access(2), by which PostgreSQL finds its own files. All it writes is its own.
     """
     if os.geteuid() != 0:
         return ()
@@ -105,13 +107,14 @@ def as_server_user() -> tuple[str, ...]:
     user = pwd.getpwnam("nobody")
     change = (setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
     keep = ("--securebits=+no_setuid_fixup", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-    for command in ((*change, *keep), change):
-        probe = [*command, str(binary("postgres")), "--version"]
-        done = subprocess.run(probe, check=False, capture_output=True)
+    for command in (change, (*change, *keep)):
+        # The shell stands between so that the program is looked for with that user's rights.
+        look = ("sh", "-c", 'cd "$0" && exec "$1" --version', str(home), str(binary("postgres")))
+        done = subprocess.run([*command, *look], check=False, capture_output=True)
         if done.returncode == 0 and not done.stderr:
             return command
     raise Fatal(
-        f"PostgreSQL does not run as root, and as `nobody` it cannot reach {binary('postgres')}; "
+        f"PostgreSQL does not run as root, and as `nobody` it cannot reach {home} or {binary('postgres')}; "
         "move the checkout to a folder that others may enter, or start as another user"
     )
 
@@ -127,7 +130,7 @@ def make_cluster(layout: Layout, secrets: Secrets) -> None:
     (layout.postgres / "half-made").touch()
     write_private(password_file, secrets.postgres + "\n")
     give_to_server_user(layout.postgres, password_file)
-    run_initdb(data, password_file)
+    run_initdb(layout, password_file)
     password_file.unlink()
     (layout.postgres / "half-made").unlink()
 
@@ -140,9 +143,10 @@ def give_to_server_user(*paths: Path) -> None:
             os.chown(path, user.pw_uid, user.pw_gid)
 
 
-def run_initdb(data: Path, password_file: Path) -> None:
+def run_initdb(layout: Layout, password_file: Path) -> None:
+    data = layout.postgres / "data"
     command = (
-        *as_server_user(),
+        *as_server_user(layout.home),
         str(binary("initdb")),
         "-D",
         str(data),
