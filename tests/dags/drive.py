@@ -1,7 +1,7 @@
 """Run DAGs by ``dag.test()`` on a fresh Airflow of its own, in a process of its own.
 
-Arguments: the folder of DAGs, the DAG, then the conf of each run as JSON. Prints a JSON list: state of each run
-and of its tasks.
+Arguments: the folder of DAGs, the DAG, then the conf of each run as JSON. Prints a JSON list: the state of
+each run and of its tasks.
 """
 
 from __future__ import annotations
