@@ -1,0 +1,127 @@
+"""Number texts to numbers, whole columns at a time; more work only where a column does not parse at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$"
+WHOLE = r"^[+-]?[0-9]+(\.0*)?$"
+NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+
+
+def parse_numbers(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, pa.Array]:
+    """Values and the texts they were read from; null where a text is no number of this kind.
+
+    ``text``: strings, null for empty cells. Accepted besides plain numbers: surrounding white space,
+    thousands separators in groups of three, a leading plus, whole numbers written as ``2018.0``.
+    Not accepted: NaN, infinities, hexadecimal, numbers that the type cannot hold.
+    """
+    try:
+        return _cast(text, kind), text
+    except pa.ArrowInvalid:
+        pass
+    text = tidy_numbers(text)
+    whole = pa.types.is_integer(kind)
+    text = _where(pc.match_substring_regex(text, WHOLE if whole else NUMBER), text)
+    if whole:
+        text = pc.replace_substring_regex(text, r"^\+|\.0*$", "")
+    values = _cast_fitting(text, kind)
+    return values, _where(values.is_valid(), text)
+
+
+def cast_each(text: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A cast that leaves null what does not parse: halves the column around the few wrong cells."""
+    return pa.concat_arrays(_cast_halves(text, kind))
+
+
+def tidy_numbers(text: pa.Array) -> pa.Array:
+    """Texts without surrounding white space, and without the commas of numbers like ``-1,234.5``."""
+    text = pc.utf8_trim_whitespace(text)
+    grouped = pc.match_substring_regex(text, THOUSANDS)
+    if not pc.any(grouped).as_py():
+        return text
+    return pc.if_else(grouped, pc.replace_substring(text, ",", ""), text)
+
+
+def shift_point(text: pa.Array, values: pa.Array, exponent: int) -> pa.Array:
+    """The numbers of the texts times ten to the ``exponent``, as exact as the texts: 33.3 becomes 0.333.
+
+    Dividing the parsed number instead would give 0.33299999999999996.
+    """
+    try:
+        return pc.cast(pc.binary_join_element_wise(text, f"e{exponent}", ""), pa.float64())
+    except pa.ArrowInvalid:  # some texts have an exponent already
+        return scale(values, 10.0**exponent)
+
+
+def scale(values: pa.Array, factor: float) -> pa.Array:
+    """Numbers times a factor; divided by its inverse where that is a whole number, which rounds but once."""
+    inverse = 1 / factor
+    if inverse >= 1 and abs(inverse - round(inverse)) < 1e-9 * inverse:
+        return pc.divide(values, float(round(inverse)))
+    return pc.multiply(values, factor)
+
+
+def to_decimal(text: pa.Array, kind: Any) -> pa.Array:
+    """Texts to decimals of this type, rounded as Postgres rounds; null where they don't fit."""
+    try:
+        return pc.cast(text, kind)
+    except pa.ArrowInvalid:
+        pass
+    exact = [_decimal(cell, kind) for cell in text.to_pylist()]
+    return pa.array(exact, kind)
+
+
+def _decimal(cell: str | None, kind: Any) -> Any:
+    from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+
+    if cell is None:
+        return None
+    try:
+        return Decimal(cell).quantize(
+            Decimal(1).scaleb(-kind.scale), rounding=ROUND_HALF_UP, context=Context(prec=kind.precision)
+        )
+    except InvalidOperation:
+        return None
+
+
+def _cast(text: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A cast of the whole column; ``ArrowInvalid`` when one cell is no finite decimal number."""
+    values = pc.cast(text, kind)
+    if pa.types.is_floating(kind):
+        if pc.all(pc.is_finite(values)).as_py() is False:
+            raise pa.ArrowInvalid("not finite")
+    elif pa.types.is_integer(kind) and _has_hexadecimal(text):
+        raise pa.ArrowInvalid("hexadecimal")
+    return values
+
+
+def _has_hexadecimal(text: pa.Array) -> bool:
+    return any(pc.any(pc.match_substring(text, letter)).as_py() for letter in "xX")
+
+
+def _cast_fitting(text: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Number texts to values; null where the type cannot hold the number."""
+    if pa.types.is_decimal(kind):
+        return to_decimal(text, kind)
+    if pa.types.is_floating(kind):
+        values = pc.cast(text, kind)
+        return _where(pc.is_finite(values), values)
+    return cast_each(text, kind)
+
+
+def _cast_halves(text: pa.Array, kind: pa.DataType) -> list[pa.Array]:
+    try:
+        return [pc.cast(text, kind)]
+    except pa.ArrowInvalid:
+        if len(text) == 1:
+            return [pa.nulls(1, kind)]
+        half = len(text) // 2
+        return _cast_halves(text[:half], kind) + _cast_halves(text[half:], kind)
+
+
+def _where(condition: pa.Array, values: pa.Array) -> pa.Array:
+    return pc.if_else(condition, values, pa.scalar(None, values.type))

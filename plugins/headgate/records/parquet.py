@@ -1,0 +1,84 @@
+"""Parquet: batches of rows, every value as text, into CSV payloads."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headgate.contract import Contract
+from headgate.records.compression import spool
+from headgate.records.header import check_header, find_header, named, no_header
+from headgate.records.model import MIB, Inspection, Limits, Readable, Sink
+from headgate.records.refused import Refused
+from headgate.records.staging import WELL_FORMED_LIMIT, Staging
+
+_BATCH_BYTES = MIB
+_BYTES_A_CELL = 16
+
+
+def read_parquet(stream: Readable, key: str, contract: Contract, limits: Limits, sink: Sink) -> Inspection:
+    """Inspect a Parquet file. A record's line is its row in the file."""
+    import pyarrow.parquet
+
+    with spool(stream) as file:
+        try:
+            source = pyarrow.parquet.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False)
+            return _read_file(source, key, contract, limits, sink)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+            raise Refused(
+                "format", f"{key}: a damaged or foreign Parquet file ({error}). Write it again."
+            ) from None
+
+
+def _read_file(
+    source: pa.ParquetFile, key: str, contract: Contract, limits: Limits, sink: Sink
+) -> Inspection:
+    names = source.schema_arrow.names
+    header = find_header(contract, [names], key)
+    if header is None:
+        raise no_header(contract, [names], key)
+    check_header(contract, header, key)
+    staging = Staging(sink, limits.chunk_bytes, first_line=1)
+    rows = max(_BATCH_BYTES // (_BYTES_A_CELL * len(names)), 1)
+    for batch in source.iter_batches(batch_size=rows, use_threads=False):
+        staging.add(_csv(batch), batch.num_rows)
+    plans = staging.finish()
+    return Inspection(
+        format="parquet",
+        compression=None,
+        delimiter=",",
+        encoding="utf-8",
+        header=header.names,
+        columns=dict(header.match.columns),
+        derived=dict(header.match.derived),
+        unknown=tuple(named(header.match.unknown)),
+        shadowed=header.match.shadowed,
+        header_rows=0,
+        line_is_record=True,
+        max_record_bytes=WELL_FORMED_LIMIT,
+        records=staging.records,
+        chunks=plans,
+    )
+
+
+def _csv(batch: pa.RecordBatch) -> bytes:
+    import pyarrow.csv
+
+    texts = pa.Table.from_arrays([value_texts(column) for column in batch.columns], names=batch.schema.names)
+    sink = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(texts, sink, pyarrow.csv.WriteOptions(include_header=False))
+    return bytes(sink.getvalue())
+
+
+def value_texts(values: pa.Array) -> pa.Array:
+    """Any Arrow array as strings: numbers shortest, times ISO, nested values as JSON."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return value_texts(values.dictionary_decode())
+    if pa.types.is_nested(kind):
+        return pa.array(
+            [None if v is None else json.dumps(v, default=str) for v in values.to_pylist()], pa.string()
+        )
+    return pc.cast(values, pa.string())
