@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +208,17 @@ def test_generator_suite_rejects_what_is_truly_wrong() -> None:
     )
     (reject,) = suite.run(table).rejects
     assert (reject.rule, reject.rows.tolist()) == ("nameplate_capacity_not_negative", [1])
+
+
+def test_what_gx_imports_in_vain_stays_out_until_it_is_used() -> None:
+    program = (
+        "import sys\n"
+        "from headgate.checks.engine import engine\n"
+        "engine()\n"
+        "assert not {'scipy.stats', 'altair'} & sys.modules.keys()\n"
+        "from great_expectations.expectations.core import expect_column_kl_divergence_to_be_less_than as user\n"
+        "assert user.stats.entropy([1.0]) == 0.0\n"
+        "import scipy.stats, altair\n"
+        "assert altair.Chart is user.alt.Chart\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

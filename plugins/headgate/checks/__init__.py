@@ -1,4 +1,4 @@
-"""Row checks by Great Expectations. Import this inside tasks only: GX costs seconds and 150 MB once.
+"""Row checks by Great Expectations. Import this inside tasks only: GX costs seconds and about 80 MB once.
 
 ``Suite`` reads a suite file and runs it over typed Arrow tables; ``check_suite`` finds what is wrong with
 one offline. GX itself is imported by the first run, not by importing this package.
