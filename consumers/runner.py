@@ -138,10 +138,10 @@ class Runner:
             self._hold(transaction.work, error)
             return
         self._failures = 0
-        for (delivery, weight), outcome in zip(transaction.work, outcomes, strict=True):
-            if (
-                delivery.session == self._broker.session
-            ):  # else the broker has taken it back and sends it again
+        settled = list(zip(transaction.work, outcomes, strict=True))  # an answer too few stops before any ack
+        for (delivery, weight), outcome in settled:
+            # What came by a lost connection is on the queue again, and comes again.
+            if delivery.session == self._broker.session:
                 self._settle(delivery, weight, outcome)
 
     def _settle(self, delivery: Delivery, weight: int, outcome: Outcome) -> None:
@@ -192,7 +192,8 @@ class Runner:
                 return
             self._failures = 0
             self._broker.subscribe(self._handler, self._queues)
-            self._looked = True
+            if not self._looked:
+                self._looked, self._last_work = True, time.monotonic()
 
     def _stop_when_idle(self) -> None:
         limit = self._options.until_idle

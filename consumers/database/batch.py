@@ -33,20 +33,24 @@ def apply(cursor: Cursor, target: Target, batch: RowBatch, *, consumer: str, max
     )
     if not claimed:
         return None
-    _check_object(cursor, batch)
     counts = _place(cursor, target, batch, message.decompress(batch.body, max_bytes))
     receipts.close(cursor, batch.message_id, counts)
     return counts
 
 
-def _check_object(cursor: Cursor, batch: RowBatch) -> None:
-    cursor.execute(db.query("consumer_object"), {"object_id": batch.object_id, "dataset": batch.dataset})
-    if not db.one(cursor)[0]:
+def _is_first(cursor: Cursor, batch: RowBatch) -> bool:
+    """Whether no other version of the object was published. ``DataError``: the ledger has no such object."""
+    values = {"object_id": batch.object_id, "dataset": batch.dataset, "lineage": batch.lineage}
+    cursor.execute(db.query("consumer_object"), values)
+    known, first = db.one(cursor)
+    if not known:
         raise DataError(f"the ledger has no object {batch.object_id} of dataset {batch.dataset}")
+    return bool(first)
 
 
 def _place(cursor: Cursor, target: Target, batch: RowBatch, body: bytes) -> Counts:
     """Each row of the body into the table or the quarantine."""
+    first = _is_first(cursor, batch)
     lateness = receipts.lateness(
         cursor, dataset=batch.dataset, version=batch.object_version, lineage=batch.lineage
     )
@@ -55,7 +59,9 @@ def _place(cursor: Cursor, target: Target, batch: RowBatch, body: bytes) -> Coun
     cursor.execute(db.template("consumer_clear").format(stage=target.stage))
     staged = copy_rows(cursor, target.copy, body)
     _expect_rows(batch, staged.rows + len(staged.refused))
-    merge = _Merge(cursor, target, batch, body, late=lateness.late, refused=staged.refused)
+    # The merge for late rows compares each by itself. A first version gains by it as well: it has no
+    # unchanged rows that would be worth looking for in the table beforehand.
+    merge = _Merge(cursor, target, batch, body, late=lateness.late or first, refused=staged.refused)
     merged = merge.whole(staged.rows) if staged.rows else Merged()
     if merge.refused:
         receipts.quarantine_rows(
@@ -110,10 +116,10 @@ class _Merge:
         if first == last:
             self.refused.append(problem.of(first, self._record(first)))
             return Merged()
+        named = problem.row_in_detail(self.batch.object_id, self.batch.object_version)
         merged = Merged()
-        step = max(1, -(-(last - first + 1) // PARTS))
-        for start in range(first, last + 1, step):
-            merged += self._range(start, min(start + step - 1, last))
+        for part in ranges(first, last, named):
+            merged += self._range(*part)
         return merged
 
     def _range(self, first: int, last: int) -> Merged:
@@ -149,3 +155,12 @@ class _Merge:
         if not self.records:
             self.records = {row_number(record): record for record in split_records(self.body)}
         return self.records[number]
+
+
+def ranges(first: int, last: int, named: int | None) -> list[tuple[int, int]]:
+    """Smaller ranges to try one by one: around the row that the server named, else up to 8 equal ones."""
+    if named is not None and first <= named <= last:
+        around = [(first, named - 1), (named, named), (named + 1, last)]
+        return [(start, end) for start, end in around if start <= end]
+    step = max(1, -(-(last - first + 1) // PARTS))
+    return [(start, min(start + step - 1, last)) for start in range(first, last + 1, step)]

@@ -14,6 +14,9 @@ from headgate.receipts import RefusedRow
 # 54 limits (a text too long to be indexed), P0 raised by a trigger of the table's owner.
 _ROW_CLASSES = ("21", "22", "23", "44", "54", "P0")
 
+# NOT NULL and CHECK: "Failing row contains (…)".
+_WHOLE_ROW = ("23502", "23514")
+
 # `COPY stage_1, line 3, column capacity: "1e400"`, in a server that speaks English.
 _COPY_LINE = re.compile(r"COPY \S+, line (\d+)")
 _COPY_COLUMN = re.compile(r"COPY \S+, line \d+, column (\S+): \"(.*)\"", re.DOTALL)
@@ -27,7 +30,8 @@ class Refusal:
     reason: str
     column: str | None
     value: str | None
-    line: int | None  # the last line of the row in what was copied, 1-based, when the server named it
+    line: int | None = None  # the last line of the row in what was copied, 1-based, when the server named it
+    detail: str = ""
 
     def of(self, row_number: int, record: bytes) -> RefusedRow:
         """The quarantine's row for this record of the batch."""
@@ -39,6 +43,11 @@ class Refusal:
             column=self.column,
             value=self.value,
         )
+
+    def row_in_detail(self, object_id: int, version: int) -> int | None:
+        """The row number, where the server shows the whole failing row: it stands between these two."""
+        found = re.search(rf"\b{object_id}, (\d+), {version}\b", self.detail)
+        return int(found.group(1)) if found else None
 
 
 def refusal(error: psycopg2.Error) -> Refusal | None:
@@ -53,6 +62,7 @@ def refusal(error: psycopg2.Error) -> Refusal | None:
         column=column.group(1) if column else error.diag.column_name,
         value=column.group(2) if column else None,
         line=int(line.group(1)) if line else None,
+        detail=error.diag.message_detail or "",
     )
 
 
@@ -73,5 +83,6 @@ def readable(record: bytes) -> str:
 
 
 def _reason(error: psycopg2.Error) -> str:
-    parts = (error.diag.message_primary or str(error), error.diag.message_detail)
-    return ": ".join(part.strip() for part in parts if part)
+    """The server's message; its detail too, but where that is the whole row, which ``raw`` has."""
+    detail = error.diag.message_detail if error.pgcode not in _WHOLE_ROW else None
+    return ": ".join(part.strip() for part in (error.diag.message_primary or str(error), detail) if part)

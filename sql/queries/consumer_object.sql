@@ -1,2 +1,11 @@
--- Whether the ledger knows the object that a message says its rows come from.
-SELECT EXISTS (SELECT FROM headgate.object WHERE object_id = %(object_id)s AND dataset = %(dataset)s);
+-- known: whether the ledger has the object that a message says its rows come from.
+-- first: whether no other version of it was published; then none of its rows can be there unchanged.
+SELECT
+    EXISTS (SELECT FROM headgate.object WHERE object_id = %(object_id)s AND dataset = %(dataset)s) AS known,
+    NOT EXISTS (
+        SELECT FROM headgate.object
+        WHERE dataset = %(dataset)s
+          AND lineage = %(lineage)s
+          AND object_id <> %(object_id)s
+          AND state IN ('published', 'loaded')
+    ) AS first;

@@ -171,7 +171,7 @@ class Lab:
         ]
         return list(handler.handle(deliveries))
 
-    def consume(self, *, name: str = "lab", idle: float = 0.2, messages: int = 4) -> int:
+    def consume(self, *, name: str = "lab", idle: float = 0.6, messages: int = 4) -> int:
         """Run a consumer in this process until nothing has come for ``idle`` seconds; its exit code."""
         runner = Runner(
             self.handler(name),

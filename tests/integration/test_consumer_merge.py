@@ -142,18 +142,29 @@ def test_bad_rows_behind_quoted_newlines_are_the_right_ones(lab: Lab) -> None:
 
 
 def test_rows_that_a_constraint_of_the_table_refuses_are_quarantined(lab: Lab) -> None:
-    lab.sql("ALTER TABLE lab.things ADD CONSTRAINT amount_small CHECK (amount < 1000)")
-    thing = lab.thing("a.csv", 1)
+    lab.sql("ALTER TABLE lab.things ADD CONSTRAINT amount_small CHECK (amount < 10000)")
     rows = many(3_000)
-    rows[5] = ("big", 5000.0, "n")
+    rows[5] = ("big", 50_000.0, "n")
     rows[6] = ("null", 1.0, None)
-    lab.send(lab.batch(thing, [row for row in rows if row[0] > "k" or row[0] in ("big", "null")][:1000]))
+    lab.send(lab.batch(lab.thing("a.csv", 1), rows))
     lab.consume()
-    assert lab.counts() == counted(rows=1000, inserted=998, quarantined=2)
+    assert lab.counts() == counted(rows=3000, inserted=2998, quarantined=2)
     assert lab.sql("SELECT row_number, rule, column_name, raw FROM headgate.quarantine ORDER BY 1") == [
-        (6, "sqlstate:23514", None, '6,"big",5000.0,"n"'),
+        (6, "sqlstate:23514", None, '6,"big",50000.0,"n"'),
         (7, "sqlstate:23502", "note", '7,"null",1.0,'),
     ]
+
+
+def test_rows_that_the_server_does_not_name_are_searched_for(lab: Lab) -> None:
+    """A unique index besides the key tells the values, not the row."""
+    lab.sql("CREATE UNIQUE INDEX ON lab.things (note) WHERE amount >= 0")
+    rows = [(f"k{number}", -1.0, "same") for number in range(1_000)]
+    for number in (3, 500, 998):
+        rows[number] = (f"k{number}", 1.0, "unique")
+    lab.send(lab.batch(lab.thing("a.csv", 1), rows))
+    lab.consume()
+    assert lab.counts() == counted(rows=1000, inserted=998, quarantined=2)
+    assert lab.sql("SELECT DISTINCT rule FROM headgate.quarantine") == [("sqlstate:23505",)]
 
 
 def test_a_batch_of_bad_rows_only(lab: Lab) -> None:

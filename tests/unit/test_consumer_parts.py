@@ -9,6 +9,7 @@ import pika
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.database.batch import ranges
 from consumers.database.refusal import Refusal
 from consumers.database.staging import slices, split_records, suspects
 from consumers.delivery import Delivery
@@ -97,3 +98,13 @@ def test_slices_are_never_empty() -> None:
 def test_backoff_grows_to_ten_seconds_and_no_further() -> None:
     assert 0.2 <= backoff(1) <= 0.4
     assert all(5 <= backoff(failures) <= 10 for failures in (7, 50, 10_000))
+
+
+@given(st.integers(0, 1000), st.integers(1, 500), st.one_of(st.none(), st.integers(0, 1600)))
+def test_ranges_hold_every_row_number_once_and_get_smaller(first: int, more: int, named: int | None) -> None:
+    last = first + more
+    parts = ranges(first, last, named)
+    assert [number for start, end in parts for number in range(start, end + 1)] == list(
+        range(first, last + 1)
+    )
+    assert all(end - start < more for start, end in parts)

@@ -1,0 +1,138 @@
+"""The runner with a handler of its own: what it makes of outcomes, errors and a stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+
+from consumers.broker import Broker as ConsumerBroker
+from consumers.delivery import Delivery, Done, Outcome, Reject, Retry
+from consumers.inbox import Limits
+from consumers.parking import Parking
+from consumers.runner import EXIT_FATAL, EXIT_STOPPED, Options, Runner
+from headgate import topology
+from headgate.errors import Fatal, HeadgateError, Retriable
+from headgate.publisher import Publisher
+from tests.conftest import Broker
+
+QUEUE = "letters"
+
+
+class Letters:
+    """The smallest handler: one queue, and a function for each call of ``handle``."""
+
+    def __init__(self, *answers: Callable[[Sequence[Delivery]], Sequence[Outcome]]) -> None:
+        self.answers = list(answers)
+        self.seen: list[list[bytes]] = []
+        self.reported: list[HeadgateError] = []
+        self.interrupted = threading.Event()
+
+    def queues(self) -> Sequence[str]:
+        return [QUEUE]
+
+    def declare(self, channel: BlockingChannel, queues: Sequence[str]) -> None:
+        topology.declare(channel)
+        for queue in queues:
+            channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+
+    def weight(self, delivery: Delivery) -> int:
+        return len(delivery.body)
+
+    def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        self.seen.append([delivery.body for delivery in deliveries])
+        answer = self.answers.pop(0) if self.answers else done
+        return answer(deliveries)
+
+    def interrupt(self) -> None:
+        self.interrupted.set()
+
+    def stopped(self, error: HeadgateError) -> None:
+        self.reported.append(error)
+
+    def close(self) -> None:
+        pass
+
+
+def done(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+    return [Done() for _ in deliveries]
+
+
+def away(_: Sequence[Delivery]) -> Sequence[Outcome]:
+    raise Retriable("the post office is closed")
+
+
+def send(broker: Broker, handler: Letters, *bodies: bytes) -> None:
+    with closing(pika.BlockingConnection(pika.URLParameters(broker.url))) as connection:
+        channel = connection.channel()
+        handler.declare(channel, [QUEUE])
+        channel.confirm_delivery()
+        for body in bodies:
+            channel.basic_publish("", QUEUE, body, mandatory=True)
+
+
+def waiting(broker: Broker, queue: str) -> int:
+    with closing(pika.BlockingConnection(pika.URLParameters(broker.url))) as connection:
+        return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
+
+
+def runner(broker: Broker, handler: Letters, *, shutdown: float = 10) -> Runner:
+    options = Options(Limits(1 << 20, 4, 0.05), shutdown=shutdown, until_idle=0.8)
+    parking = Parking(Publisher(broker.url, deadline=10))
+    return Runner(handler, ConsumerBroker(broker.url, "letters", 8), parking, options)
+
+
+def test_each_outcome_goes_its_way(broker: Broker) -> None:
+    handler = Letters(lambda _: [Done(), Retry(0.1, "later"), Reject("letters", "unreadable")])
+    send(broker, handler, b"one", b"two", b"three")
+    assert runner(broker, handler).run() == EXIT_STOPPED
+    assert handler.seen == [[b"one", b"two", b"three"], [b"two"]]
+    assert waiting(broker, QUEUE) == 0
+    assert waiting(broker, topology.PARKING_QUEUE) == 1
+
+
+def test_messages_are_held_while_a_server_is_away(broker: Broker) -> None:
+    handler = Letters(away, away)
+    send(broker, handler, b"one", b"two")
+    assert runner(broker, handler).run() == EXIT_STOPPED
+    assert handler.seen == [[b"one", b"two"]] * 3
+    assert waiting(broker, QUEUE) == 0
+
+
+def test_an_error_that_needs_a_person_stops_with_the_messages_kept(broker: Broker) -> None:
+    def broken(_: Sequence[Delivery]) -> Sequence[Outcome]:
+        raise Fatal("the address book is gone")
+
+    handler = Letters(broken)
+    send(broker, handler, b"one", b"two")
+    assert runner(broker, handler).run() == EXIT_FATAL
+    assert [str(error) for error in handler.reported] == ["the address book is gone"]
+    assert waiting(broker, QUEUE) == 2
+
+
+def test_a_bug_stops_like_an_error_and_loses_nothing(broker: Broker) -> None:
+    handler = Letters(lambda deliveries: [Done()] * (len(deliveries) + 1))
+    send(broker, handler, b"one")
+    assert runner(broker, handler).run() == EXIT_FATAL
+    assert "ValueError" in str(handler.reported[0])
+    assert waiting(broker, QUEUE) == 1
+
+
+def test_a_stop_waits_for_what_is_under_way_but_not_for_ever(broker: Broker) -> None:
+    release = threading.Event()
+
+    def stuck(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        running.stop()
+        release.wait(30)
+        return done(deliveries)
+
+    handler = Letters(stuck)
+    send(broker, handler, b"one")
+    running = runner(broker, handler, shutdown=0.5)
+    assert running.run() == EXIT_STOPPED
+    release.set()
+    assert handler.interrupted.is_set()
+    assert waiting(broker, QUEUE) == 1
