@@ -18,7 +18,9 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from headgate.cli.app import app
 from headgate.contract import Contract, load_contract, match_header
 from headgate.errors import DataError
 from headgate.paths import datasets_dir
@@ -248,3 +250,32 @@ def _text(cell: Any) -> str:
 
 def _plain(cell: Any) -> str:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+class TestCommand:
+    def test_json_is_the_truth_and_nothing_else_is_printed(self, tmp_path: Path) -> None:
+        out = tmp_path / "plnt_2016.csv"
+        arguments = [
+            "sample",
+            "egrid_plants",
+            "--rows",
+            "90",
+            "--bad",
+            "9",
+            "--year",
+            "2016",
+            "--out",
+            str(out),
+        ]
+        printed = CliRunner().invoke(app, [*arguments, "--json"])
+        facts = json.loads(printed.stdout)
+        assert (facts["rows"], facts["good"], facts["bad"], facts["year"]) == (90, 81, 9, 2016)
+        assert sum(facts["bad_by_rule"].values()) == 9
+        assert facts["bytes"] == out.stat().st_size
+
+    def test_people_read_a_line_a_rule(self, tmp_path: Path) -> None:
+        out = tmp_path / "gen.ndjson"
+        arguments = ["sample", "egrid_generators", "--rows", "90", "--bad", "6", "--out", str(out)]
+        printed = CliRunner().invoke(app, arguments).stdout
+        assert "90 rows, 6 of them bad" in printed.replace("\n", " ")
+        assert "1 × state_known" in printed
