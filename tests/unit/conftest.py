@@ -17,3 +17,11 @@ def egrid() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real eGRID files in {folder}; HEADGATE_SHARED names another place")
     return folder
+
+
+def pytest_configure() -> None:
+    """Property tests are not timed: a shared machine makes a deadline of milliseconds fail by chance."""
+    from hypothesis import settings
+
+    settings.register_profile("headgate", deadline=None)
+    settings.load_profile("headgate")

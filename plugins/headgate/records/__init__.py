@@ -4,7 +4,7 @@
 typed rows and rejects; ``encode_batches`` writes the bodies of messages; ``keys`` finds duplicate keys.
 """
 
-from headgate.records.batches import EncodedBatch, encode_batches
+from headgate.records.batches import EncodedBatch, csv_text, encode_batches
 from headgate.records.inspection import inspect_object, rematch
 from headgate.records.keys import (
     Duplicates,
@@ -30,6 +30,7 @@ __all__ = [
     "Refused",
     "Sink",
     "Violations",
+    "csv_text",
     "decode_keys",
     "encode_batches",
     "encode_keys",

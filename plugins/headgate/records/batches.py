@@ -46,7 +46,7 @@ def _texts(table: pa.Table, batch_bytes: int) -> Iterator[tuple[bytes, int]]:
     size = rows = start = 0
     step = _slice_rows(table, min(batch_bytes, _SLICE_BYTES))
     while start < table.num_rows:
-        part = _csv(table.slice(start, step))
+        part = csv_text(table.slice(start, step))
         count = min(step, table.num_rows - start)
         if parts and size + len(part) > batch_bytes:
             yield b"".join(parts), rows
@@ -64,11 +64,14 @@ def _slice_rows(table: pa.Table, target: int) -> int:
     return max(target * int(table.num_rows) // max(int(table.nbytes), 1), 1)
 
 
-def _csv(table: pa.Table) -> bytes:
+def csv_text(table: pa.Table) -> bytes:
+    """The rows as CSV without header: null is empty, the empty string is ``""``."""
     import pyarrow.csv
 
+    # Arrow's writer (seen in 26.0) writes uninitialised memory for a column with an empty chunk; filters and
+    # concatenations leave such chunks behind.
+    whole = table.combine_chunks()
     sink = pa.BufferOutputStream()
-    pyarrow.csv.write_csv(
-        table, sink, pyarrow.csv.WriteOptions(include_header=False, batch_size=table.num_rows or 1)
-    )
-    return bytes(sink.getvalue())
+    options = pyarrow.csv.WriteOptions(include_header=False, batch_size=whole.num_rows or 1)
+    pyarrow.csv.write_csv(whole, sink, options)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headgate.contract import Contract
+from headgate.records.batches import csv_text
 from headgate.records.compression import spool
 from headgate.records.header import check_header, find_header, named, no_header
 from headgate.records.model import MIB, Inspection, Limits, Readable, Sink
@@ -64,12 +65,8 @@ def _read_file(
 
 
 def _csv(batch: pa.RecordBatch) -> bytes:
-    import pyarrow.csv
-
-    texts = pa.Table.from_arrays([value_texts(column) for column in batch.columns], names=batch.schema.names)
-    sink = pa.BufferOutputStream()
-    pyarrow.csv.write_csv(texts, sink, pyarrow.csv.WriteOptions(include_header=False))
-    return bytes(sink.getvalue())
+    texts = [value_texts(column) for column in batch.columns]
+    return csv_text(pa.Table.from_arrays(texts, names=batch.schema.names))
 
 
 def value_texts(values: pa.Array) -> pa.Array:

@@ -18,6 +18,7 @@ from headgate.records import (
     EncodedBatch,
     Inspection,
     ParsedChunk,
+    csv_text,
     encode_batches,
     encode_keys,
     key_hashes,
@@ -25,7 +26,7 @@ from headgate.records import (
     raw_records,
 )
 from headgate.steps import staging
-from headgate.steps.rejects import counts_by_rule, to_csv
+from headgate.steps.rejects import counts_by_rule
 from headgate.steps.services import Services
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def stage_chunk(
     batches = encode_batches(table, found.inspection["staged_columns"], services.settings.batch_bytes)
     body = b"".join(batch.body for batch in batches)
     services.store.put_bytes(services.staging, staging.batches_key(*where), body)
-    staging.put_rejects(services, staging.rejects_key(*where), to_csv(rejects))
+    staging.put_rejects(services, staging.rejects_key(*where), csv_text(rejects))
     counts = StagedCounts(
         read=table.num_rows + rejects.num_rows,
         blank=chunk.parsed.blank,

@@ -34,17 +34,8 @@ def for_quarantine(rejects: pa.Table, chunk_id: int) -> pa.Table:
     return pa.table({name: columns[name] for name in REJECT_COLUMNS})
 
 
-def to_csv(table: pa.Table) -> bytes:
-    """Without header: NULL is an empty unquoted field, the empty text is ``""``."""
-    import pyarrow.csv as pa_csv
-
-    out = io.BytesIO()
-    pa_csv.write_csv(table, out, pa_csv.WriteOptions(include_header=False))
-    return out.getvalue()
-
-
 def from_csv(csv: bytes) -> pa.Table:
-    """The inverse of ``to_csv``."""
+    """The inverse of ``headgate.records.csv_text``."""
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
