@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -221,3 +225,20 @@ class TestEvolve:
         apply_contract(owner, generators)
         with closing(connect(database.pipeline_url)) as pipeline, pytest.raises(Fatal, match="drift: evolve"):
             evolve(pipeline, "egrid_generators", ["County"])
+
+
+def test_the_command_applies_all_contracts_and_again_changes_nothing(database: Database) -> None:
+    def applied() -> Any:
+        finished = subprocess.run(
+            [sys.executable, "-m", "headgate.cli.app", "contract", "apply", "--json"],
+            env={**os.environ, "HEADGATE_OWNER_URL": database.owner_url},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return json.loads(finished.stdout)
+
+    first = applied()
+    assert [(row["table"], row["version"]) for row in first] == [("egrid.generators", 1), ("egrid.plants", 1)]
+    assert applied() == first
