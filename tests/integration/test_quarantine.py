@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
 from headgate import ledger, quarantine, receipts
 from headgate.db import connect, transaction
@@ -22,6 +21,7 @@ from headgate.quarantine import Filter, Origin
 from headgate.quarantine.texts import columns_of, editable, layout_of, write_rows
 from headgate.store import ObjectStore
 from tests.integration import staged
+from tests.integration.shell import headgate
 from tests.integration.staged import DATASET, Road
 
 if TYPE_CHECKING:
@@ -341,21 +341,10 @@ def test_a_row_that_its_encoding_cannot_write_is_told() -> None:
         layout_of(origin("a.csv", "csv", ",", "latin-1")).document(["1,\u20ac"])
 
 
-@pytest.fixture
-def shell(environment: Environment, bad: list[ObjectVersion]) -> CliRunner:
-    return CliRunner()
-
-
-def called(shell: CliRunner, *arguments: str, code: int = 0) -> str:
-    from headgate.cli.app import app
-
-    result = shell.invoke(app, list(arguments), catch_exceptions=False)
-    assert result.exit_code == code, result.output
-    return result.stdout
-
-
-def test_the_command_line_lists_shows_and_dismisses(shell: CliRunner, road: Road) -> None:
-    listing = json.loads(called(shell, "quarantine", "list", "--json", "-d", DATASET))
+def test_the_command_line_lists_shows_and_dismisses(
+    environment: Environment, bad: list[ObjectVersion]
+) -> None:
+    listing = json.loads(headgate(environment, "quarantine", "list", "--json", "-d", DATASET))
     assert len(listing) == 4
     first = listing[0]
     assert {
@@ -370,38 +359,46 @@ def test_the_command_line_lists_shows_and_dismisses(shell: CliRunner, road: Road
         "state": "open",
     } | {"row_number": first["row_number"], "line": first["row_number"] + 1}
     assert {"reason", "raw", "value", "id"} <= set(first)
-    assert "not a name" in called(shell, "quarantine", "show", str(first["id"]))
-    assert called(shell, "quarantine", "export", "--id", str(first["id"])).startswith("_quarantine_id,")
-    plan = json.loads(called(shell, "quarantine", "replay", "-d", DATASET, "--dry-run", "--json"))
+    assert "not a name" in headgate(environment, "quarantine", "show", str(first["id"]))
+    assert headgate(environment, "quarantine", "export", "--id", str(first["id"])).startswith(
+        "_quarantine_id,"
+    )
+    plan = json.loads(headgate(environment, "quarantine", "replay", "-d", DATASET, "--dry-run", "--json"))
     assert (plan["rows"], plan["dry_run"]) == (4, True)
-    called(shell, "quarantine", "replay", code=2)
-    told = called(shell, "quarantine", "dismiss", "--note", "n", "--id", str(first["id"]), "--dry-run")
+    headgate(environment, "quarantine", "replay", code=2)
+    told = headgate(
+        environment, "quarantine", "dismiss", "--note", "n", "--id", str(first["id"]), "--dry-run"
+    )
     assert "1 rows would be dismissed" in told
-    called(shell, "quarantine", "dismiss", "--note", "n", "--id", str(first["id"]))
-    assert len(json.loads(called(shell, "quarantine", "list", "--json"))) == 3
-    assert len(json.loads(called(shell, "quarantine", "list", "--json", "--state", "all"))) == 4
+    headgate(environment, "quarantine", "dismiss", "--note", "n", "--id", str(first["id"]))
+    assert len(json.loads(headgate(environment, "quarantine", "list", "--json"))) == 3
+    assert len(json.loads(headgate(environment, "quarantine", "list", "--json", "--state", "all"))) == 4
 
 
-def test_the_command_line_shows_the_books(shell: CliRunner) -> None:
-    books = json.loads(called(shell, "books", DATASET, "--json"))
+def test_the_command_line_shows_the_books(environment: Environment, bad: list[ObjectVersion]) -> None:
+    books = json.loads(headgate(environment, "books", DATASET, "--json"))
     assert (books["dataset"], books["state"], books["balanced"]) == (DATASET, "success", True)
     assert books["rows"]["read"] == books["rows"]["inserted"] + books["rows"]["quarantined"] == 10
-    assert [entry["dataset"] for entry in json.loads(called(shell, "books", "--json"))] == [DATASET]
-    assert "The books balance" in called(shell, "books", DATASET)
-    assert json.loads(called(shell, "row", DATASET, "a.csv", "5", "--json"))[0]["outcome"] == "quarantined"
+    assert [entry["dataset"] for entry in json.loads(headgate(environment, "books", "--json"))] == [DATASET]
+    assert "The books balance" in headgate(environment, "books", DATASET)
+    assert (
+        json.loads(headgate(environment, "row", DATASET, "a.csv", "5", "--json"))[0]["outcome"]
+        == "quarantined"
+    )
 
 
-def test_the_command_line_queries_as_reader(shell: CliRunner) -> None:
+def test_the_command_line_queries_as_reader(environment: Environment, bad: list[ObjectVersion]) -> None:
     question = (
         "SELECT 1.10::numeric AS n, 2 AS i, true AS b, NULL AS u, '2026-01-02'::date AS d, "
         "'{\"x\": 1.50}'::jsonb AS j"
     )
-    answer = called(shell, "sql", question, "--json")
+    answer = headgate(environment, "sql", question, "--json")
     assert '"n": 1.10' in answer
     assert json.loads(answer) == [
         {"n": 1.1, "i": 2, "b": True, "u": None, "d": "2026-01-02", "j": {"x": 1.5}}
     ]
-    with pytest.raises(Fatal, match="read-only"):
-        called(shell, "sql", "DELETE FROM headgate.run")
-    with pytest.raises(Fatal, match=r"syntax error(.|\n)*LINE 1"):
-        called(shell, "sql", "SELEC 1")
+    assert "read-only" in headgate(environment, "sql", "DELETE FROM headgate.run", code=1)
+    mistake = headgate(environment, "sql", "SELEC 1", code=1)
+    assert "syntax error" in mistake
+    assert "LINE 1" in mistake
+    assert "Traceback" not in mistake

@@ -44,6 +44,8 @@ def show_books(
         return
     for entry in books:
         console.print(render(entry))
+    if not books:
+        console.print("No dataset has a run yet. Start one with: headgate run DATASET --wait")
 
 
 def connect_reader(name: str) -> Connection:
