@@ -92,18 +92,20 @@ def status(
 
 def show_logins(stack: Stack) -> None:
     """Where a person can look around, with the passwords of this stack."""
-    from headgate.stack.connections import AIRFLOW_ADMIN, airflow_url, database_urls
+    from headgate.stack.connections import AIRFLOW_ADMIN, airflow_url
     from headgate.stack.objectstore import endpoint
+    from headgate.stack.ports import HOST
+    from headgate.stack.postgres import DATABASE
     from headgate.stack.rabbitmq import USER, api_url
 
     ports, secrets = stack.ports, stack.secrets
     rows = (
         ("Airflow", airflow_url(ports), AIRFLOW_ADMIN, secrets.airflow_admin),
         ("RabbitMQ", api_url(ports), USER, secrets.rabbitmq),
+        ("PostgreSQL", f"{HOST}:{ports.postgres}/{DATABASE}", "headgate_reader", secrets.headgate_reader),
         ("S3", endpoint(ports), secrets.s3_access_key, secrets.s3_secret_key),
     )
     table(("service", "address", "user", "password"), rows)
-    console.print(f"SQL: psql {database_urls(ports, secrets)['HEADGATE_READER_URL']}", soft_wrap=True)
 
 
 def doctor(as_json: AsJson = False) -> None:
