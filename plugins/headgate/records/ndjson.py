@@ -64,7 +64,7 @@ def read_ndjson(
 def parse_json_lines(
     payload: bytes, plan: ChunkPlan, inspection: Inspection, contract: Contract
 ) -> ParsedChunk:
-    """The rows of a chunk; see ``parse_chunk``. Bad lines have the rule ``json``, a cut-off one ``truncated``."""
+    """The rows of a chunk; see ``parse_chunk``. Bad lines: rule ``json``, a cut-off one ``truncated``."""
     rules = Rules(delimiter=0, limit=inspection.max_record_bytes, quoting=False)
     parts, row, line = [], plan.first_row, plan.first_line
     for piece, records in pieces(payload, rules, _PIECE_BYTES):

@@ -51,10 +51,12 @@ def shift_point(text: pa.Array, values: pa.Array, exponent: int) -> pa.Array:
 
     Dividing the parsed number instead would give 0.33299999999999996.
     """
+    shifted = pc.binary_join_element_wise(text, f"e{exponent}", "")
     try:
-        return pc.cast(pc.binary_join_element_wise(text, f"e{exponent}", ""), pa.float64())
-    except pa.ArrowInvalid:  # some texts have an exponent already
-        return scale(values, 10.0**exponent)
+        return pc.cast(shifted, pa.float64())
+    except pa.ArrowInvalid:
+        plain = pc.invert(pc.match_substring_regex(text, "[eE]"))
+        return pc.coalesce(pc.cast(_where(plain, shifted), pa.float64()), scale(values, 10.0**exponent))
 
 
 def scale(values: pa.Array, factor: float) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,9 +43,8 @@ def _read_file(
         raise no_header(contract, [names], key)
     check_header(contract, header, key)
     staging = Staging(sink, limits.chunk_bytes, first_line=1)
-    rows = max(_BATCH_BYTES // (_BYTES_A_CELL * len(names)), 1)
-    for batch in source.iter_batches(batch_size=rows, use_threads=False):
-        staging.add(_csv(batch), batch.num_rows)
+    for batch in source.iter_batches(batch_size=_batch_rows(source.metadata), use_threads=False):
+        _stage(batch, staging, limits.chunk_bytes)
     plans = staging.finish()
     return Inspection(
         format="parquet",
@@ -62,6 +62,24 @@ def _read_file(
         records=staging.records,
         chunks=plans,
     )
+
+
+def _batch_rows(metadata: Any) -> int:
+    """Rows that take about ``_BATCH_BYTES``, judged by the widest row group."""
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    widest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=1)
+    return max(int(_BATCH_BYTES / max(widest, _BYTES_A_CELL * metadata.num_columns)), 1)
+
+
+def _stage(batch: pa.RecordBatch, staging: Staging, chunk_bytes: int) -> None:
+    """Stage a batch; in halves where its text is longer than a chunk (Parquet packs repeated values)."""
+    text = _csv(batch)
+    if len(text) <= chunk_bytes or batch.num_rows == 1:
+        staging.add(text, batch.num_rows)
+        return
+    half = batch.num_rows // 2
+    _stage(batch.slice(0, half), staging, chunk_bytes)
+    _stage(batch.slice(half), staging, chunk_bytes)
 
 
 def _csv(batch: pa.RecordBatch) -> bytes:

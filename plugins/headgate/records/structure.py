@@ -14,6 +14,7 @@ from headgate.records.tracing import CR, LF, Rules
 from headgate.records.violations import Violations
 
 _BLANKS = b' \t\r\n"'
+_BROKEN_QUOTE = "a quote opens a field and is not rightly closed; only this line is taken for the record"
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,15 @@ def check_structure(piece: bytes, records: Records, rules: Rules, encoding: str)
     ragged = good & (fields != rules.fields) if rules.fields else np.zeros_like(good)
     blank = _blank(piece, records, ragged, rules)
     ragged[blank] = False
+    broken = records.status == BROKEN_QUOTE
     violations = Violations()
-    _add_truncated(violations, cut_off, ragged | (records.status == BROKEN_QUOTE), fields, rules)
-    _add_quotes(violations, records, cut_off)
+    if cut_off >= 0 and (broken[cut_off] or (ragged[cut_off] and fields[cut_off] < (rules.fields or 0))):
+        _add_truncated(violations, cut_off, fields, rules)
+        broken[cut_off] = ragged[cut_off] = False
+    violations.add(np.flatnonzero(broken), "quote", None, None, _BROKEN_QUOTE)
     too_long = np.flatnonzero(records.status == TOO_LONG)
     violations.add(too_long, "too_long", None, None, f"the record is longer than {rules.limit:,} bytes")
-    _add_ragged(violations, ragged, fields, cut_off, rules)
+    _add_ragged(violations, ragged, fields, rules)
     _add_zero_bytes(violations, piece, records)
     _add_undecodable(violations, piece, records, encoding)
     readable = good.copy()
@@ -80,39 +84,18 @@ def _blank(piece: bytes, records: Records, ragged: npt.NDArray[np.bool_], rules:
     return np.union1d(np.flatnonzero(empty), np.array(more, np.int64)).astype(np.int64)
 
 
-def _add_truncated(
-    violations: Violations, cut_off: int, wrong: npt.NDArray[np.bool_], fields: Int64s, rules: Rules
-) -> None:
-    if cut_off >= 0 and wrong[cut_off] and fields[cut_off] < (rules.fields or 0):
-        count = fields[cut_off]
-        reason = (
-            f"the last record has {count} of {rules.fields} fields and no line end: the object looks cut off"
-        )
-        violations.add(np.array([cut_off]), "truncated", None, None, reason)
+def _add_truncated(violations: Violations, cut_off: int, fields: Int64s, rules: Rules) -> None:
+    found = f"{fields[cut_off]} of {rules.fields} fields" if fields[cut_off] else "an open quote"
+    reason = f"the last record has {found} and no line end: the object looks cut off"
+    violations.add(np.array([cut_off]), "truncated", None, None, reason)
 
 
-def _add_quotes(violations: Violations, records: Records, cut_off: int) -> None:
-    broken = np.flatnonzero(records.status == BROKEN_QUOTE)
-    reason = "a quote opens a field and is not rightly closed; only this line is taken for the record"
-    violations.add(broken[broken != cut_off] if violations else broken, "quote", None, None, reason)
-
-
-def _add_ragged(
-    violations: Violations, ragged: npt.NDArray[np.bool_], fields: Int64s, cut_off: int, rules: Rules
-) -> None:
+def _add_ragged(violations: Violations, ragged: npt.NDArray[np.bool_], fields: Int64s, rules: Rules) -> None:
     rows = np.flatnonzero(ragged)
-    if violations:
-        rows = rows[rows != cut_off]
     counts = fields[rows]
     for count in np.unique(counts).tolist():
-        same = rows[counts == count]
-        violations.add(
-            same,
-            "structure",
-            None,
-            None,
-            f"has {count} field{'s' * (count != 1)}, the header has {rules.fields}",
-        )
+        reason = f"has {count} field{'s' * (count != 1)}, the header has {rules.fields}"
+        violations.add(rows[counts == count], "structure", None, None, reason)
 
 
 def _add_zero_bytes(violations: Violations, piece: bytes, records: Records) -> None:
