@@ -97,37 +97,25 @@ class Airflow:
                 return f"{entry['task_id']}: {said}"
         return f"{failed[0]['task_id']} failed; see its log in Airflow" if failed else None
 
-    def backfill(self, dag_id: str, start: datetime, end: datetime, *, dry_run: bool) -> Mapping[str, Any]:
-        """Create a backfill, or with ``dry_run`` list its runs. Runs that there were are done again."""
-        body = {
-            "dag_id": dag_id,
-            "from_date": start.isoformat(),
-            "to_date": end.isoformat(),
-            "reprocess_behavior": "completed",
-            "max_active_runs": 1,
-            "dag_run_conf": {},
-        }
-        made: Mapping[str, Any] = self._request(
-            "POST", "/backfills/dry_run" if dry_run else "/backfills", json=body
-        )
-        return made
+    def periods(self, dag_id: str, start: datetime, end: datetime) -> list[datetime]:
+        """Beginnings of the periods whose runs were due between two moments."""
+        listed = self._request("POST", "/backfills/dry_run", json=_backfill(dag_id, start, end))
+        return [datetime.fromisoformat(entry["logical_date"]) for entry in listed["backfills"]]
+
+    def backfill(self, dag_id: str, start: datetime, end: datetime) -> int:
+        """Start runs for all periods due between two moments, also for those that had one; its id."""
+        return int(self._request("POST", "/backfills", json=_backfill(dag_id, start, end))["id"])
 
     def backfill_is_done(self, backfill_id: int) -> bool:
         """Whether Airflow has closed the backfill."""
         return self._request("GET", f"/backfills/{backfill_id}")["completed_at"] is not None
 
-    def runs_between(self, dag_id: str, start: datetime, end: datetime) -> list[DagRun]:
-        """Runs whose logical date lies in the period, oldest first."""
-        query = {
-            "logical_date_gte": start.isoformat(),
-            "logical_date_lte": end.isoformat(),
-            "order_by": "logical_date",
-            "limit": "1000",
-        }
-        return [
-            _dag_run(entry)
-            for entry in self._request("GET", f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
-        ]
+    def run_of_period(self, dag_id: str, period: datetime) -> DagRun | None:
+        """The run of the period that begins at this moment, None when there is none yet."""
+        moment = period.isoformat()
+        query = {"logical_date_gte": moment, "logical_date_lte": moment}
+        found = self._request("GET", f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+        return _dag_run(found[0]) if found else None
 
     def _request(self, method: str, path: str, *, missing_ok: bool = False, **arguments: Any) -> Any:
         import httpx
@@ -164,6 +152,17 @@ class Airflow:
             client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
             self._client = client
         return self._client
+
+
+def _backfill(dag_id: str, start: datetime, end: datetime) -> dict[str, Any]:
+    return {
+        "dag_id": dag_id,
+        "from_date": start.isoformat(),
+        "to_date": end.isoformat(),
+        "reprocess_behavior": "completed",
+        "max_active_runs": 1,
+        "dag_run_conf": {},
+    }
 
 
 def _dag_run(entry: Mapping[str, Any]) -> DagRun:

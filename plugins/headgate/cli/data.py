@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -197,7 +197,7 @@ def show_books(books: list[Any], *, json: bool, one: bool = False) -> None:
 def backfill(
     dataset: Dataset,
     start: Annotated[datetime, typer.Option("--from", help="First day or moment, UTC.")],
-    end: Annotated[datetime, typer.Option("--to", help="Last day or moment, UTC.")],
+    end: Annotated[datetime, typer.Option("--to", help="Last day (all of it) or moment, UTC.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the periods.")] = False,
     wait: Wait = False,
     timeout: Timeout = 86_400.0,
@@ -208,29 +208,54 @@ def backfill(
     from headgate.cli.output import errors, print_json
 
     contract_of(dataset)
-    start, end = (moment.replace(tzinfo=moment.tzinfo or UTC) for moment in (start, end))
+    start, end = in_utc(start), in_utc(end)
+    end = end + timedelta(days=1) if end == end.replace(hour=0, minute=0, second=0) else end
     if end < start:
         raise typer.BadParameter("--to lies before --from", param_hint="--to")
     api = ready(dataset)
-    made = api.backfill(dataset, start, end, dry_run=dry_run)
-    if dry_run:
-        show_periods([entry["logical_date"] for entry in made["backfills"]], json=json)
+    periods, due = periods_that_touch(api, dataset, start, end)
+    if dry_run or not periods:
+        show_periods(periods, json=json)
         return
-    errors.print(f"{dataset}: backfill {made['id']} started", highlight=False)
-    if not wait:
-        if json:
-            print_json({"dataset": dataset, "backfill_id": made["id"]})
-        return
-    show_books(follow_backfill(api, dataset, made["id"], start, end, timeout=timeout, quiet=json), json=json)
+    backfill_id = api.backfill(dataset, start, due)
+    errors.print(f"{dataset}: backfill {backfill_id} of {len(periods)} periods started", highlight=False)
+    if wait:
+        show_books(
+            follow_backfill(api, dataset, backfill_id, periods, timeout=timeout, quiet=json), json=json
+        )
+    elif json:
+        print_json({"dataset": dataset, "backfill_id": backfill_id, "periods": periods})
 
 
-def show_periods(starts: list[str], *, json: bool) -> None:
+def in_utc(moment: datetime) -> datetime:
+    """A moment without a zone is UTC."""
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def periods_that_touch(
+    api: Airflow, dataset: str, start: datetime, end: datetime
+) -> tuple[list[datetime], datetime]:
+    """Beginnings of the ended periods that have a moment from ``start`` to ``end``; when the last was due.
+
+    Airflow counts by the moment at which a run is due, which is the end of its period: the period that
+    holds ``end`` is due later, with a yearly schedule up to a year.
+    """
+    now = datetime.now(UTC)
+    if start >= now:
+        return [], start
+    listed = api.periods(dataset, start, min(end + timedelta(days=370), now))
+    touching = [period for period in listed if period < end]
+    after = listed[len(touching) :]  # a period begins where the one before it is due
+    return touching, after[0] if after else now
+
+
+def show_periods(periods: list[datetime], *, json: bool) -> None:
     """The periods that a backfill would run."""
     from headgate.cli.output import console, print_json
 
     if json:
-        print_json(starts)
+        print_json(periods)
         return
-    console.print(f"{len(starts)} periods, beginning at:")
-    for moment in starts:
-        console.print(f"  {moment}", highlight=False)
+    console.print(f"{len(periods)} ended periods" + (", beginning at:" if periods else ""), highlight=False)
+    for moment in periods:
+        console.print(f"  {moment:%Y-%m-%d %H:%M} UTC", highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from headgate import ledger
 from headgate.books import RunBooks, run_books
 from headgate.cli.airflow_api import Airflow
-from headgate.cli.progress import StepBars
+from headgate.cli.progress import StepBars, waiting_bar
 from headgate.db import connect
 from headgate.errors import Fatal, Retriable
 from headgate.settings import settings
@@ -35,22 +36,18 @@ def follow(api: Airflow, dataset: str, dag_run_id: str, *, timeout: float, quiet
 
 
 def follow_backfill(
-    api: Airflow,
-    dataset: str,
-    backfill_id: int,
-    start: datetime,
-    end: datetime,
-    *,
-    timeout: float,
-    quiet: bool,
+    api: Airflow, dataset: str, backfill_id: int, periods: Sequence[datetime], *, timeout: float, quiet: bool
 ) -> list[RunBooks]:
     """Wait for the end of all runs of a backfill; their books, oldest period first."""
     deadline = time.monotonic() + timeout
-    while not api.backfill_is_done(backfill_id) or not all(
-        run.finished for run in api.runs_between(dataset, start, end)
-    ):
-        pause(deadline, f"{dataset}: backfill {backfill_id}")
-    return [books_of(api, dataset, run.dag_run_id) for run in api.runs_between(dataset, start, end)]
+    with waiting_bar(f"{dataset}: periods", len(periods), quiet=quiet) as show:
+        while True:
+            runs = [run for period in periods if (run := api.run_of_period(dataset, period))]
+            ended = sum(run.finished for run in runs)
+            show(ended)
+            if ended == len(runs) and api.backfill_is_done(backfill_id):
+                return [books_of(api, dataset, run.dag_run_id) for run in runs]
+            pause(deadline, f"{dataset}: backfill {backfill_id}")
 
 
 def database() -> Connection:

@@ -28,6 +28,20 @@ def bytes_bar(label: str, size: int, *, quiet: bool) -> Iterator[Callable[[int],
         yield lambda count: progress.advance(task, count)
 
 
+@contextmanager
+def waiting_bar(label: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar of things that end one by one; yields what takes how many have."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from headgate.cli.output import errors
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    disabled = quiet or not errors.is_terminal
+    with Progress(*columns, console=errors, transient=True, disable=disabled) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
 class StepBars:
     """One bar a step of a run, fed from the ledger. Each shows done of what is known so far."""
 
