@@ -308,6 +308,19 @@ def test_bad_json_lines_stop_only_themselves() -> None:
     assert found.balanced
 
 
+def test_a_key_that_first_comes_late_is_read_all_the_same() -> None:
+    lines = [
+        json.dumps({"code": n, "year": 2018} | ({"name": "late"} if n == 1500 else {})) for n in range(1600)
+    ]
+
+    found = read("\n".join(lines).encode(), key="plants/a.ndjson", limits=Limits(8192))
+
+    assert [r["code"] for r in found.rows if r["name"]] == ["1500"]
+    assert {tuple(chunk.table.column_names) for chunk in found.chunks} == {
+        ("_row_number", *(column.name for column in PLANTS.columns), "_rescued")
+    }
+
+
 def test_a_late_unknown_key_of_a_frozen_contract_rejects_its_rows() -> None:
     lines = [json.dumps({"code": n, "year": 2018} | ({"late": 1} if n == 1500 else {})) for n in range(1600)]
 

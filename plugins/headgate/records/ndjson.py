@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headgate.contract import Contract, match_header
+from headgate.contract import Contract, HeaderMatch, fold, match_header
 from headgate.records.boundaries import Records, pieces
 from headgate.records.compression import PeekableReader
 from headgate.records.cutting import BLOCK_BYTES, Cutter
@@ -40,6 +40,7 @@ def read_ndjson(
     if not match.score:
         raise no_header(contract, [names], key)
     check_header(contract, Header(tuple(names), match, 0, tuple(names)), key)
+    columns = _all_columns(contract, match, len(names))
     rules = Rules(delimiter=0, limit=limits.max_record_bytes, quoting=False)
     cutter = Cutter(rules, limits, offset=start, first_line=1, sink=sink)
     cutter.cut(reader.read(BLOCK_BYTES)[start:], reader)
@@ -48,8 +49,8 @@ def read_ndjson(
         compression=None,
         delimiter="",
         encoding="utf-8",
-        header=tuple(names),
-        columns=dict(match.columns),
+        header=(*names, *list(columns)[len(match.columns) :]),
+        columns=columns,
         derived=dict(match.derived),
         unknown=tuple(named(match.unknown)),
         shadowed=match.shadowed,
@@ -96,6 +97,14 @@ class _Part:
     raw: pa.Array
     rejects: pa.Table
     blank: int
+
+
+def _all_columns(contract: Contract, match: HeaderMatch, width: int) -> dict[str, int]:
+    """Every column of the contract that is not derived: a later line may have the key, and no key is null."""
+    missing = [
+        c.name for c in contract.columns if c.name not in match.columns and c.name not in match.derived
+    ]
+    return {**match.columns, **{name: width + place for place, name in enumerate(missing)}}
 
 
 def _sample_keys(head: bytes) -> list[str]:
@@ -222,7 +231,8 @@ def _type(cells: Mapping[str, pa.Array], rows: int, inspection: Inspection, cont
     reading = Reading(own, contract)
     texts = {name: pa.nulls(rows, pa.string()) for name in inspection.columns}
     for name, index in match.columns.items():
-        others = [cells[other] for _, other in match.shadowed if other in _aliases(contract, name)]
+        aliases = {fold(alias) for alias in contract.by_name[name].aliases}
+        others = [cells[key] for place, key in enumerate(keys) if place != index and fold(key) in aliases]
         texts[name] = pc.coalesce(cells[keys[index]], *others)
     rescued = (
         rescued_column([(name, cells[name]) for _, name in reading.rescued], rows)
@@ -231,10 +241,6 @@ def _type(cells: Mapping[str, pa.Array], rows: int, inspection: Inspection, cont
     )
     late = [] if contract.drift in ("rescue", "discard") else [name for _, name in own.unknown]
     return type_rows(texts, rows, reading, rescued, _late_keys(late, cells))
-
-
-def _aliases(contract: Contract, name: str) -> frozenset[str]:
-    return frozenset(contract.by_name[name].aliases)
 
 
 def _late_keys(names: Sequence[str], cells: Mapping[str, pa.Array]) -> Violations:
