@@ -37,9 +37,13 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home, description="Where the embedded stack keeps its state")
     environment: str = Field("development", description="Name of this installation, shown in alerts")
 
-    database_url: SecretStr = Field(SecretStr(""), description="Postgres as the pipeline role (tasks, command line)")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="Postgres as the pipeline role (tasks, command line)"
+    )
     loader_url: SecretStr = Field(SecretStr(""), description="Postgres as the loader role (consumers)")
-    owner_url: SecretStr = Field(SecretStr(""), description="Postgres as the owner (migrations, contract apply)")
+    owner_url: SecretStr = Field(
+        SecretStr(""), description="Postgres as the owner (migrations, contract apply)"
+    )
     reader_url: SecretStr = Field(SecretStr(""), description="Postgres as the reader role (headgate sql, UI)")
 
     amqp_url: SecretStr = Field(SecretStr(""), description="RabbitMQ, amqp://user:password@host:port/vhost")
@@ -55,17 +59,31 @@ class Settings(BaseSettings):
     airflow_user: str = Field("", description="Airflow user of the command line")
     airflow_password: SecretStr = Field(SecretStr(""), description="Its password")
 
-    chunk_bytes: int = Field(16 * MIB, ge=4096, description="Target size of a chunk where the contract says nothing")
-    batch_bytes: int = Field(4 * MIB, ge=1024, description="Target size of a batch (one message) before compression")
-    max_record_bytes: int = Field(1 * MIB, ge=1024, description="Longest record; a longer one is a broken quote")
-    lanes: int = Field(2, ge=1, le=64, description="Mapped tasks a step at most; each imports Great Expectations once")
+    chunk_bytes: int = Field(
+        16 * MIB, ge=4096, description="Target size of a chunk where the contract says nothing"
+    )
+    batch_bytes: int = Field(
+        4 * MIB, ge=1024, description="Target size of a batch (one message) before compression"
+    )
+    max_record_bytes: int = Field(
+        1 * MIB, ge=1024, description="Longest record; a longer one is a broken quote"
+    )
+    lanes: int = Field(
+        2, ge=1, le=64, description="Mapped tasks a step at most; each imports Great Expectations once"
+    )
     lane_bytes: int = Field(64 * MIB, ge=1, description="Bytes that make another lane worth its start-up")
     settle_timeout: float = Field(6 * 3600, gt=0, description="Longest wait for the receipts of a run")
 
     prefetch: int = Field(8, ge=1, description="Messages a consumer holds unacknowledged")
-    transaction_bytes: int = Field(32 * MIB, ge=1, description="Decompressed bytes a consumer applies in one transaction")
-    idle_seconds: float = Field(0.2, gt=0, description="Quiet time after which a consumer applies what it has")
-    log_format: str = Field("auto", pattern="^(auto|json|console)$", description="json in services, console in a terminal")
+    transaction_bytes: int = Field(
+        32 * MIB, ge=1, description="Decompressed bytes a consumer applies in one transaction"
+    )
+    idle_seconds: float = Field(
+        0.2, gt=0, description="Quiet time after which a consumer applies what it has"
+    )
+    log_format: str = Field(
+        "auto", pattern="^(auto|json|console)$", description="json in services, console in a terminal"
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @field_validator("home", mode="before")

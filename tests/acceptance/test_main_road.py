@@ -52,7 +52,8 @@ def test_rows_arrive_bad_ones_are_explained_and_the_books_balance(headgate: Head
     assert len(bad) == 12
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     for row in bad:
-        assert row["dataset"] == "egrid_plants" and row["rule"] and row["reason"]
+        assert row["dataset"] == "egrid_plants"
+        assert all((row["rule"], row["reason"]))
         assert row["raw"].strip() == lines[row["line"] - 1]
         assert row["row_number"] == row["line"] - 1
 
@@ -63,7 +64,10 @@ def test_again_the_same_bytes_a_correction_and_an_old_copy(headgate: Headgate, t
     original.write_bytes(path.read_bytes())
     headgate("put", "egrid_plants", path)
     counts(headgate.run("egrid_plants"), read=2_000, inserted=2_000)
-    state = "SELECT md5(string_agg(p::text, '' ORDER BY plant_code)) AS m FROM egrid.plants p WHERE year = 2020"
+    state = (
+        "SELECT md5(string_agg(p::text, '' ORDER BY plant_code)) AS digest "
+        "FROM egrid.plants p WHERE year = 2020"
+    )
     first = headgate.sql(state)
 
     counts(headgate.run("egrid_plants"))

@@ -14,7 +14,8 @@ from tests.acceptance.conftest import Headgate
 @pytest.fixture(scope="module")
 def books(headgate: Headgate, shared: Path) -> dict[str, Any]:
     """All real files of both datasets, loaded."""
-    files = {"egrid_plants": sorted(shared.glob("plnt_*.csv")), "egrid_generators": sorted(shared.glob("gen_*.csv"))}
+    patterns = {"egrid_plants": "plnt_*.csv", "egrid_generators": "gen_*.csv"}
+    files = {dataset: sorted(shared.glob(pattern)) for dataset, pattern in patterns.items()}
     for dataset, paths in files.items():
         headgate("put", dataset, *paths)
     return {dataset: headgate.run(dataset) for dataset in files}
@@ -60,7 +61,9 @@ def test_a_messy_export_gives_the_sums_of_its_clean_twin(headgate: Headgate, sha
     [clean] = headgate.sql(sums)
     headgate("put", "egrid_plants", shared / "messy" / "plnt_2018_epa_explorer.csv")
     book = headgate.run("egrid_plants")
-    assert book["balanced"] and book["rows"]["read"] == clean["n"] and book["rows"]["blank"] == 2
+    assert book["balanced"]
+    assert book["rows"]["read"] == clean["n"] + 1
+    assert (book["rows"]["blank"], book["rows"]["quarantined"]) == (1, 1)  # a stray total below the data
     [messy] = headgate.sql(sums)
     assert messy == pytest.approx(clean, abs=0.01)
 
@@ -69,5 +72,6 @@ def test_a_messy_export_gives_the_sums_of_its_clean_twin(headgate: Headgate, sha
 def test_an_export_without_plant_codes_is_refused_with_a_reason(headgate: Headgate, shared: Path) -> None:
     headgate("put", "egrid_plants", shared / "messy" / "plnt_2010_yazrey.csv")
     book = headgate.run("egrid_plants", check=False)
-    assert book["state"] == "failed" and book["rows"]["read"] == 0
+    assert book["state"] == "failed"
+    assert book["rows"]["read"] == 0
     assert "ORISPL" in book["held"][0]["reason"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from headgate.cli.settings import markdown_table, shown
 from headgate.errors import Fatal
 from headgate.settings import Settings, settings
@@ -30,7 +31,7 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_connection_is_named_with_the_next_step(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="HEADGATE_AMQP_URL is not set.*headgate up"):
+    with pytest.raises(Fatal, match=r"HEADGATE_AMQP_URL is not set.*headgate up"):
         Settings(_env_file=None, home=tmp_path, amqp_url="").require("amqp_url")
 
 

@@ -25,7 +25,9 @@ TOTALS = (
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("demo", help="Start the stack, load files, show the books, the quarantine and the table.")(demo)
+    app.command("demo", help="Start the stack, load files, show the books, the quarantine and the table.")(
+        demo
+    )
 
 
 def demo(

@@ -40,7 +40,7 @@ def show(
 
     table = Table("variable", "value", "meaning", title="Settings")
     for row in rows:
-        table.add_row(row["variable"], str(row["value"]), row["meaning"])
+        table.add_row(*(str(cell) for cell in row.values()))
     console.print(table)
 
 
@@ -71,4 +71,4 @@ def shown(value: object) -> str | int | float:
     """A value that may be printed; a secret only says whether it is set."""
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else ""
-    return value if isinstance(value, int | float | str) else str(value) if isinstance(value, Path) else repr(value)
+    return str(value) if isinstance(value, Path) else value  # type: ignore[return-value]
