@@ -172,9 +172,9 @@ def admin(servers: Servers, statement: str, arguments: tuple[Any, ...] = ()) -> 
         connection.close()
 
 
-@pytest.fixture
-def database(servers: Servers, template: str) -> Iterator[Database]:
-    """A fresh migrated database."""
+@contextmanager
+def fresh_database(servers: Servers, template: str) -> Iterator[Database]:
+    """A migrated database of its own, dropped at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     admin(servers, f"CREATE DATABASE {name} TEMPLATE {template} OWNER headgate_owner STRATEGY file_copy")
     urls = connections.database_urls(servers.ports, servers.secrets, name)
@@ -190,8 +190,15 @@ def database(servers: Servers, template: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def broker(servers: Servers) -> Iterator[Broker]:
-    """A fresh virtual host."""
+def database(servers: Servers, template: str) -> Iterator[Database]:
+    """A fresh migrated database."""
+    with fresh_database(servers, template) as made:
+        yield made
+
+
+@contextmanager
+def fresh_broker(servers: Servers) -> Iterator[Broker]:
+    """A virtual host of its own, removed at the end."""
     import httpx
 
     vhost = f"test_{uuid.uuid4().hex[:12]}"
@@ -205,8 +212,15 @@ def broker(servers: Servers) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def buckets(servers: Servers) -> Iterator[Buckets]:
-    """Fresh landing and staging buckets."""
+def broker(servers: Servers) -> Iterator[Broker]:
+    """A fresh virtual host."""
+    with fresh_broker(servers) as made:
+        yield made
+
+
+@contextmanager
+def fresh_buckets(servers: Servers) -> Iterator[Buckets]:
+    """Buckets of their own, removed at the end with what is in them."""
     from minio import Minio
 
     mark = uuid.uuid4().hex[:12]
@@ -233,6 +247,13 @@ def buckets(servers: Servers) -> Iterator[Buckets]:
         empty_and_remove(made.client, name)
 
 
+@pytest.fixture
+def buckets(servers: Servers) -> Iterator[Buckets]:
+    """Fresh landing and staging buckets."""
+    with fresh_buckets(servers) as made:
+        yield made
+
+
 def empty_and_remove(client: Minio, bucket: str) -> None:
     """Remove a bucket with its objects; a test may have removed it already."""
     if not client.bucket_exists(bucket_name=bucket):
@@ -242,17 +263,11 @@ def empty_and_remove(client: Minio, bucket: str) -> None:
     client.remove_bucket(bucket_name=bucket)
 
 
-@pytest.fixture
-def environment(
-    database: Database,
-    broker: Broker,
-    buckets: Buckets,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Environment]:
-    """All of them, with ``HEADGATE_*`` set for this process and for the programs it starts."""
+@contextmanager
+def in_environment(database: Database, broker: Broker, buckets: Buckets, home: Path) -> Iterator[Environment]:
+    """``HEADGATE_*`` set for this process and for the programs it starts."""
     variables = {
-        "HEADGATE_HOME": str(tmp_path / "home"),
+        "HEADGATE_HOME": str(home),
         "HEADGATE_OWNER_URL": database.owner_url,
         "HEADGATE_DATABASE_URL": database.pipeline_url,
         "HEADGATE_LOADER_URL": database.loader_url,
@@ -265,8 +280,32 @@ def environment(
         "HEADGATE_S3_REGION": buckets.region,
         "HEADGATE_STAGING_BUCKET": buckets.staging,
     }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        process_settings.cache_clear()
+        yield Environment(database, broker, buckets, variables, process_settings())
     process_settings.cache_clear()
-    yield Environment(database, broker, buckets, variables, process_settings())
-    process_settings.cache_clear()
+
+
+@pytest.fixture
+def environment(
+    database: Database, broker: Broker, buckets: Buckets, tmp_path: Path
+) -> Iterator[Environment]:
+    """All of them, with ``HEADGATE_*`` set for this process and for the programs it starts."""
+    with in_environment(database, broker, buckets, tmp_path / "home") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_environment(
+    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Environment]:
+    """One environment for all tests of a module: where many look at what one run did."""
+    with (
+        fresh_database(servers, template) as database,
+        fresh_broker(servers) as broker,
+        fresh_buckets(servers) as buckets,
+        in_environment(database, broker, buckets, tmp_path_factory.mktemp("shared") / "home") as made,
+    ):
+        yield made
