@@ -5,12 +5,15 @@ They are read from the accounting views (``sql/views``) and from nothing else.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from headgate.db import query, records, transaction
+from headgate.ledger.gate import held_line
 from headgate.ledger.runs import Run
 
 if TYPE_CHECKING:
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 
 GAPS_SHOWN = 20
 OBJECTS_SHOWN = 50
-COUNTS = ("read", "inserted", "updated", "unchanged", "superseded", "quarantined", "blank", "missing")
+EQUATION = ("read", "inserted", "updated", "unchanged", "superseded", "quarantined")
+COUNTS = (*EQUATION, "blank", "missing")
+_MORE = re.compile(r"and \d+ more")  # how a run's reason ends that names the first reasons only
 
 
 @dataclass(frozen=True)
@@ -245,9 +250,14 @@ def row_history(conn: Connection, dataset: str, key: str, row: int) -> list[RowF
         return records(cursor, RowFate)
 
 
-def counts(row: RunRow | ObjectRow) -> list[str]:
-    """The figures of a line in the order of `COUNTS`, with thousands separated."""
-    return [f"{getattr(row, name):,}" for name in COUNTS]
+def counts(row: RunRow | ObjectRow, names: Sequence[str] = COUNTS) -> list[str]:
+    """The figures of a line in the order of `names`, with thousands separated."""
+    return [f"{getattr(row, name):,}" for name in names]
+
+
+def counts_shown(rows: Sequence[RunRow | ObjectRow]) -> tuple[str, ...]:
+    """The counts worth a column: what was read, and what is not zero everywhere."""
+    return tuple(name for name in COUNTS if name == "read" or any(getattr(row, name) for row in rows))
 
 
 def render(books: RunBooks) -> RenderableType:
@@ -255,50 +265,78 @@ def render(books: RunBooks) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    verdict = [Text.from_markup("[green]The books balance:[/] ").append(equation(books.run))]
+    verdict = Text.from_markup("[green]The books balance:[/] ").append(equation(books.run))
     if not books.balanced:
-        verdict = [Text("The books do not balance.", style="red")]
-    return Group(_table(books), *verdict, *(Text(f"  {line}") for line in remarks(books)))
+        verdict = Text("The books do not balance.", style="red")
+    return Group(_table(books), verdict, _listed(remarks(books)))
 
 
 def equation(run: RunRow) -> str:
     """``1,000 read = 990 inserted + … + 10 quarantined``."""
-    parts = ("inserted", "updated", "unchanged", "superseded", "quarantined")
-    return f"{run.read:,} read = " + " + ".join(f"{getattr(run, name):,} {name}" for name in parts)
+    return f"{run.read:,} read = " + " + ".join(f"{getattr(run, name):,} {name}" for name in EQUATION[1:])
 
 
 def remarks(books: RunBooks) -> list[str]:
-    """What is missing and why the run failed, a line each."""
+    """What a person should know besides the figures, a line each: what is held, missing, unfinished; why."""
     unfinished = [row for row in books.objects if row.state in ("found", "inspected", "validated")]
     return [
+        *(held_line(row.key, row.reason or "") for row in books.held[:OBJECTS_SHOWN]),
         *(str(gap) for gap in books.gaps),
         *(f"{row.key} is {row.state}: not through the gate yet" for row in unfinished[:GAPS_SHOWN]),
-        *([books.run.reason] if books.run.reason else []),
+        *_other_reasons(books),
+        *(f"{row.key}: {note}" for row in books.objects[:OBJECTS_SHOWN] if (note := _note(row))),
     ]
 
 
+def _other_reasons(books: RunBooks) -> list[str]:
+    """Why the run failed, without what the remarks say already."""
+    reason = books.run.reason or ""
+    said = [held_line(row.key, row.reason or "") for row in books.held]
+    said += [f"the books do not balance: {gap}" for gap in books.gaps]
+    for line in said:
+        reason = reason.replace(line, "")
+    left = [part.strip() for part in reason.split(";")]
+    return ["; ".join(filter(None, left))] if any(part and not _MORE.fullmatch(part) for part in left) else []
+
+
+def _note(row: ObjectRow) -> str:
+    if row.replay_of:
+        return f"rows of object {row.replay_of} that were replayed"
+    return row.reason or "" if row.state != "held" else ""
+
+
 def _table(books: RunBooks) -> RenderableType:
+    from rich import box
     from rich.markup import escape
     from rich.table import Table
 
+    counted = counts_shown(books.objects)
     title = f"{books.run.dataset}, run {books.run.run_id} ({books.run.dag_run_id})"
-    made = Table(title=escape(title), title_justify="left", header_style="bold")
-    made.add_column("object", overflow="fold")
-    made.add_column("state")
-    for name in COUNTS:
-        made.add_column(name, justify="right")
-    made.add_column("note", overflow="fold")
+    made = Table(title=escape(title), title_justify="left", header_style="bold", box=box.SIMPLE)
+    made.padding, made.collapse_padding, made.pad_edge = (0, 1), True, False
+    made.add_column("object", overflow="fold", min_width=12)
+    made.add_column("state", no_wrap=True)
+    for name in counted:
+        made.add_column(name, justify="right", no_wrap=True)
     troubled_first = sorted(
         books.objects, key=lambda row: (row.balanced and row.state != "held", row.version)
     )
     for row in troubled_first[:OBJECTS_SHOWN]:
-        made.add_row(escape(row.key), row.state, *counts(row), escape(_note(row)))
+        key = row.key.removeprefix(f"{books.run.dataset}/")
+        made.add_row(escape(key), row.state, *counts(row, counted))
     if len(books.objects) > OBJECTS_SHOWN:
         made.add_row(f"… {len(books.objects) - OBJECTS_SHOWN:,} more objects")
     made.add_section()
-    made.add_row("total", books.run.state, *counts(books.run))
+    made.add_row("total", books.run.state, *counts(books.run, counted))
     return made
 
 
-def _note(row: ObjectRow) -> str:
-    return row.reason or (f"replay of object {row.replay_of}" if row.replay_of else "")
+def _listed(lines: Sequence[str]) -> RenderableType:
+    """One line below the other, each indented where it wraps."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    for line in lines:
+        grid.add_row(" •", Text(line))
+    return grid

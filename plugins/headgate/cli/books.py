@@ -86,27 +86,28 @@ def chosen_runs(conn: Connection, dataset: str, run: str) -> list[Any]:
 
 
 def show_runs(dataset: str, rows: list[RunRow], as_json: bool) -> None:
-    """A line for each run."""
-    from headgate.books import COUNTS, counts
+    """A line for each run; counts that are zero everywhere have no column."""
+    from headgate.books import counts, counts_shown
 
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    columns = ["run", "started", "kind", "state", "objects", "held", *COUNTS, "balanced"]
+    shown = counts_shown(rows)
+    columns = ["run", "started (UTC)", "kind", "state", "objects", "held", *shown, "balanced"]
     lines = [
         [
             row.run_id,
-            f"{row.started_at:%Y-%m-%d %H:%M:%S}",
+            f"{row.started_at:%Y-%m-%d %H:%M}",
             row.kind,
             row.state,
             row.objects,
             row.held,
-            *counts(row),
+            *counts(row, shown),
             "yes" if row.balanced else "no",
         ]
         for row in rows
     ]
-    table(columns, lines, title=f"{dataset}: runs, newest first", numeric=("run", "objects", "held", *COUNTS))
+    table(columns, lines, title=f"{dataset}: runs, newest first", numeric=("run", "objects", "held", *shown))
 
 
 def show_row(
@@ -123,24 +124,17 @@ def show_row(
     if as_json:
         print_json([{"key": where, "row_number": number, **asdict(fate)} for where, number, fate in found])
         return
-    lines = [
-        [
-            where,
-            number,
-            fate.object_id,
-            fate.outcome,
-            "" if fate.chunk is None else fate.chunk,
-            fate.message_id or "",
-            f"{fate.happened_at:%Y-%m-%d %H:%M:%S}",
-            told(fate),
-        ]
-        for where, number, fate in found
-    ]
-    table(
-        ["object", "row", "id", "outcome", "chunk", "message", "when (UTC)", "why"],
-        lines,
-        numeric=("row", "id"),
-    )
+    for where, number, fate in found:
+        about = {
+            "outcome": f"{fate.outcome}, {fate.happened_at:%Y-%m-%d %H:%M:%S} UTC",
+            "why": told(fate),
+            "object": f"{fate.object_id}, {fate.object_state}, run {fate.run_id}",
+            "replay": f"row {fate.replay_row} of {fate.replay_key}" if fate.replay_key else None,
+            "chunk": fate.chunk,
+            "message": fate.message_id,
+        }
+        lines = [(name, value) for name, value in about.items() if value not in (None, "")]
+        table(["", f"row {number} of {where}"], lines)
 
 
 def follow(conn: Connection, dataset: str, key: str, row: int) -> list[tuple[str, int, RowFate]]:

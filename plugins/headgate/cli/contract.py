@@ -129,7 +129,9 @@ def draft(
     else:
         console.print(f"{contract_path}\n{suite_path}", highlight=False)
         console.print(f"Key: {', '.join(proposal.key)} (tells all {proposal.rows:,} sampled rows apart).")
-        console.print("Review both, add units and descriptions, then `headgate contract check`.")
+        console.print("Review both, add units and descriptions. Then:", highlight=False)
+        for step in ("contract check", "contract apply"):
+            console.print(f"  headgate {step} {proposal.dataset}", markup=False, highlight=False)
 
 
 def _check_one(path: Path, suites: Path) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def put(
     json: Json = False,
 ) -> None:
     """Upload files; the same bytes under the same key are not uploaded again."""
-    from headgate.cli.output import print_json, table
+    from headgate.cli.output import errors, print_json, table
     from headgate.settings import settings
     from headgate.store import ObjectStore
 
@@ -55,13 +55,15 @@ def put(
     if json:
         print_json(done)
         return
-    columns = ("key", "bytes", "etag", "sha256", "uploaded")
-    table(columns, [[entry[name] for name in columns] for entry in done], numeric=("bytes",))
+    lines = [
+        [e["key"], f"{e['bytes']:,}", "yes" if e["uploaded"] else "no, it is there already"] for e in done
+    ]
+    table(("key", "bytes", "uploaded"), lines, numeric=("bytes",))
+    errors.print(f"Next: headgate run {dataset} --wait", highlight=False, soft_wrap=True)
 
 
 def put_file(store: ObjectStore, contract: Contract, path: Path, name: str, *, quiet: bool) -> dict[str, Any]:
     """Upload one file unless the object holds the same bytes already; what is now in the bucket."""
-    from headgate.cli.output import errors
     from headgate.cli.progress import bytes_bar
 
     key = name if name.startswith(contract.prefix) else contract.prefix + name
@@ -69,8 +71,6 @@ def put_file(store: ObjectStore, contract: Contract, path: Path, name: str, *, q
     present = store.find(contract.bucket, key)
     same = present is not None and present.size == size and store.sha256(present) == digest
     if present is not None and same:
-        if not quiet:
-            errors.print(f"{key}: these bytes are there already, nothing was uploaded", highlight=False)
         stored = present
     else:
         with bytes_bar(key, size, quiet=quiet) as advance:

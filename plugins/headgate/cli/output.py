@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
+from rich import box
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
 # Where nobody watches (a log, a pipe) rich would fold everything to 80 columns.
-console = Console(width=None if sys.stdout.isatty() else 150)
+console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 150)
 errors = Console(stderr=True)
 
 
@@ -46,9 +48,12 @@ def table(
 ) -> None:
     """Print a table; markup in values has no effect. Columns named in ``numeric`` stand right."""
     right = set(numeric)
-    made = Table(title=title or None, title_justify="left", header_style="bold")
+    made = Table(title=title or None, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    made.padding, made.collapse_padding, made.pad_edge = (0, 1), True, False
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        is_number = column in right
+        justify: JustifyMethod = "right" if is_number else "left"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=is_number)
     for row in rows:
         made.add_row(*("" if value is None else escape(str(value)) for value in row))
     console.print(made)

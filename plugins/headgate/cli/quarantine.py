@@ -73,22 +73,18 @@ def list_rows(
             return
         shown = list(entries(conn, wanted, limit or TABLE_ROWS))
         total = count(conn, wanted)
-    columns = ["id", "object", "row", "line", "rule", "column", "value", "reason", "state"]
+    columns = ["id", "object", "row", "line", "rule", "column", "reason"]
     lines = [
-        [
-            entry.id,
-            entry.object,
-            entry.row_number,
-            entry.line or "",
-            entry.rule,
-            entry.column,
-            shortened(entry.value),
-            entry.reason,
-            entry.state,
-        ]
+        [entry.id, entry.object, entry.row_number, entry.line or "", entry.rule, entry.column, entry.reason]
         for entry in shown
     ]
-    table(columns, lines, title=f"{len(shown):,} of {total:,} rows", numeric=("id", "row", "line"))
+    if state != "open":
+        columns.append("state")
+        lines = [[*line, entry.state] for line, entry in zip(lines, shown, strict=True)]
+    title = f"{len(shown):,} of {total:,} {'' if state == 'all' else state + ' '}rows"
+    table(columns, lines, title=title, numeric=("id", "row", "line"))
+    if shown:
+        console.print(f"More of one: headgate quarantine show {shown[0].id}")
 
 
 def filter_of(
@@ -131,12 +127,6 @@ def print_json_list(found: Iterator[Entry]) -> None:
         document = jsonlib.dumps(vars(entry), default=plain, ensure_ascii=False)
         print(f"{',' if place else ''}\n  {document}", end="")
     print("\n]")
-
-
-def shortened(value: str | None, length: int = 40) -> str:
-    """A value that fits into a table."""
-    text = value or ""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def show_row(

@@ -39,7 +39,10 @@ def this_stack() -> Stack:
 
 def up(
     only: Annotated[
-        str, typer.Option(help="`infra`: the servers with databases, buckets, contracts; `all`.")
+        str,
+        typer.Option(
+            help="`servers`: Postgres, RabbitMQ, S3; `infra`: them with schema, buckets, contracts; `all`."
+        ),
     ] = "all",
 ) -> None:
     """Start, wait until everything serves, and say how long it took."""

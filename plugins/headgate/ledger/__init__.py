@@ -25,6 +25,7 @@ from headgate.ledger.chunks import (
 from headgate.ledger.gate import (
     REJECT_COLUMNS,
     ObjectTotals,
+    held_line,
     hold_object,
     mark_validated,
     object_totals,
@@ -79,6 +80,7 @@ __all__ = [
     "finish_run",
     "get_object",
     "get_run",
+    "held_line",
     "hold_object",
     "latest_run",
     "load_rejects",

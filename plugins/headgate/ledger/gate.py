@@ -138,13 +138,18 @@ def hold_object(
             cursor,
             "object.held",
             "critical",
-            f"{current.key} is held: {reason}",
+            held_line(current.key, reason),
             dataset=current.dataset,
             run_id=current.run_id,
             object_id=object_id,
             detail=detail,
         )
     return True
+
+
+def held_line(key: str, reason: str) -> str:
+    """Names the object once, also where its reason begins with it."""
+    return f"{key} is held: {reason.removeprefix(f'{key}: ')}"
 
 
 def _expect_undecided(current: ObjectVersion) -> None:

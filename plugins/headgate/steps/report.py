@@ -42,7 +42,7 @@ def verdict(
 ) -> tuple[Literal["success", "failed", "dry_run"], str | None]:
     """The run's state and, when it failed, why: for a person who reads one line."""
     reasons = [f"step {step} failed, see its log" for step in failed_steps]
-    reasons += [held_line(row.key, row.reason or "") for row in books.held]
+    reasons += [ledger.held_line(row.key, row.reason or "") for row in books.held]
     if not params.dry_run:
         reasons += [f"the books do not balance: {gap}" for gap in books.gaps]
         if not books.balanced and not reasons:
@@ -50,11 +50,6 @@ def verdict(
     if reasons:
         return "failed", shortened(reasons)
     return ("dry_run" if params.dry_run else "success"), None
-
-
-def held_line(key: str, reason: str) -> str:
-    """Names the object once, also where its reason begins with it."""
-    return f"{key} is held: {reason.removeprefix(f'{key}: ')}"
 
 
 def unfinished(books: RunBooks) -> str:
