@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from headgate.records.model import MIB
-
 ZSTD_LEVEL = 3
-_SLICE_BYTES = MIB
+_FIRST_GUESS = 4  # bytes of CSV for a byte of Arrow, at most
+_FULL = 0.9  # of its size, above which a batch is closed
 
 
 @dataclass(frozen=True)
@@ -41,27 +40,28 @@ def encode_batches(table: pa.Table, columns: Sequence[str], batch_bytes: int) ->
 
 
 def _texts(table: pa.Table, batch_bytes: int) -> Iterator[tuple[bytes, int]]:
-    """CSV texts of about ``batch_bytes`` and their numbers of rows."""
+    """CSV texts of about ``batch_bytes`` and their numbers of rows.
+
+    Few long slices, as each costs Arrow's writer some time a column; how many rows fit into the room that is
+    left is judged by the slice before.
+    """
     parts: list[bytes] = []
     size = rows = start = 0
-    step = _slice_rows(table, min(batch_bytes, _SLICE_BYTES))
+    row_bytes = _FIRST_GUESS * int(table.nbytes) / max(int(table.num_rows), 1)
     while start < table.num_rows:
-        part = csv_text(table.slice(start, step))
-        count = min(step, table.num_rows - start)
+        count = min(max(int((batch_bytes - size) / row_bytes), 1), table.num_rows - start)
+        part = csv_text(table.slice(start, count))
+        row_bytes = len(part) / count
         if parts and size + len(part) > batch_bytes:
             yield b"".join(parts), rows
             parts, size, rows = [], 0, 0
         parts.append(part)
         size, rows, start = size + len(part), rows + count, start + count
+        if size > batch_bytes * _FULL:
+            yield b"".join(parts), rows
+            parts, size, rows = [], 0, 0
     if parts:
         yield b"".join(parts), rows
-
-
-def _slice_rows(table: pa.Table, target: int) -> int:
-    """Rows whose CSV takes about ``target`` bytes, judged by the Arrow size, which is of the same order."""
-    if not table.num_rows:
-        return 1
-    return max(target * int(table.num_rows) // max(int(table.nbytes), 1), 1)
 
 
 def csv_text(table: pa.Table) -> bytes:
