@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from headgate.records.staging import WELL_FORMED_LIMIT, Staging
 
 _BATCH_BYTES = MIB
 _BYTES_A_CELL = 16
+_DAMAGE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
 
 
 def read_parquet(stream: Readable, key: str, contract: Contract, limits: Limits, sink: Sink) -> Inspection:
@@ -27,11 +29,9 @@ def read_parquet(stream: Readable, key: str, contract: Contract, limits: Limits,
     with spool(stream) as file:
         try:
             source = pyarrow.parquet.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False)
-            return _read_file(source, key, contract, limits, sink)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-            raise Refused(
-                "format", f"{key}: a damaged or foreign Parquet file ({error}). Write it again."
-            ) from None
+        except _DAMAGE as error:
+            raise _damaged(key, error) from None
+        return _read_file(source, key, contract, limits, sink)
 
 
 def _read_file(
@@ -43,7 +43,7 @@ def _read_file(
         raise no_header(contract, [names], key)
     check_header(contract, header, key)
     staging = Staging(sink, limits.chunk_bytes, first_line=1)
-    for batch in source.iter_batches(batch_size=_batch_rows(source.metadata), use_threads=False):
+    for batch in _batches(source, key):
         _stage(batch, staging, limits.chunk_bytes)
     plans = staging.finish()
     return Inspection(
@@ -62,6 +62,23 @@ def _read_file(
         records=staging.records,
         chunks=plans,
     )
+
+
+def _batches(source: Any, key: str) -> Iterator[pa.RecordBatch]:
+    """The rows in batches of about ``_BATCH_BYTES``; ``Refused`` where the file turns out damaged."""
+    batches = source.iter_batches(batch_size=_batch_rows(source.metadata), use_threads=False)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except _DAMAGE as error:
+            raise _damaged(key, error) from None
+        yield batch
+
+
+def _damaged(key: str, error: Exception) -> Refused:
+    return Refused("format", f"{key}: a damaged or foreign Parquet file ({error}). Write it again.")
 
 
 def _batch_rows(metadata: Any) -> int:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from headgate.contract import Column, UnitRule, fold
 from headgate.contract.model import FALSE_TOKENS, TRUE_TOKENS
 from headgate.records.model import Int64s
-from headgate.records.numbers import cast_each, parse_numbers, scale, shift_point, tidy_numbers
+from headgate.records.numbers import cast_each, parse_numbers, scale, shift_point, tidy_numbers, to_decimal
 from headgate.records.violations import Violations
 
 _ARROW = {
@@ -38,9 +38,11 @@ _WANTED = {
     "timestamptz": "a time like 2018-12-31T23:59:59Z",
 }
 _CODE = r"^[+-]?[0-9]+\.0+$"
+_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
 _ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 _COMPARE = {"lt": pc.less, "le": pc.less_equal, "gt": pc.greater, "ge": pc.greater_equal, "eq": pc.equal}
-_POWERS_OF_TEN = {10.0**exponent: exponent for exponent in range(-9, 10) if exponent}
+_POWERS_OF_TEN = {float(f"1e{exponent}"): exponent for exponent in range(-9, 10) if exponent}
 
 
 @dataclass(frozen=True)
@@ -216,16 +218,16 @@ def _parse_dates(text: pa.Array) -> pa.Array:
         return pc.cast(text, pa.date32())
     except pa.ArrowInvalid:
         days = pc.replace_substring_regex(pc.utf8_trim_whitespace(text), r"[T ]00:00(:00(\.0+)?)?Z?$", "")
-        return cast_each(days, pa.date32())
+        return cast_each(days, pa.date32(), _DAY + "$")
 
 
 def _parse_times(text: pa.Array) -> pa.Array:
-    """ISO times; those without a zone are taken for UTC."""
-    text = pc.utf8_trim_whitespace(text)
-    zoned = pc.match_substring_regex(text, r"[0-9]:[0-9]{2}.*" + _ZONE)
+    """ISO times; those without a zone are taken for UTC. Microseconds, as Postgres has them."""
+    text = pc.replace_substring_regex(pc.utf8_trim_whitespace(text), r"(\.[0-9]{6})[0-9]+", r"\1")
+    zoned = pc.match_substring_regex(text, _CLOCK + _ZONE)
     none = pa.scalar(None, pa.string())
-    with_zone = cast_each(pc.if_else(zoned, text, none), pa.timestamp("us", "UTC"))
-    plain = cast_each(pc.if_else(zoned, none, text), pa.timestamp("us"))
+    with_zone = cast_each(pc.if_else(zoned, text, none), pa.timestamp("us", "UTC"), _DAY + _CLOCK + _ZONE)
+    plain = cast_each(pc.if_else(zoned, none, text), pa.timestamp("us"), f"{_DAY}({_CLOCK})?$")
     return pc.coalesce(with_zone, pc.assume_timezone(plain, "UTC"))
 
 
@@ -259,8 +261,6 @@ def _scaled(cells: Cells, factor: float) -> pa.Array:
         scaled = shift_point(cells.texts, pc.cast(cells.values, pa.float64()), exponent)
     else:
         scaled = scale(pc.cast(cells.values, pa.float64()), factor)
-    return (
-        pc.cast(scaled, kind, safe=False)
-        if pa.types.is_floating(kind)
-        else pc.cast(pc.round(scaled, 18), kind, safe=False)
-    )
+    if pa.types.is_decimal(kind):
+        return to_decimal(pc.cast(scaled, pa.string()), kind)
+    return pc.cast(pc.round(scaled) if pa.types.is_integer(kind) else scaled, kind, safe=False)

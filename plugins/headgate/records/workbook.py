@@ -10,6 +10,7 @@ import datetime
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
@@ -28,6 +29,15 @@ from headgate.records.model import Inspection, Limits, Readable, Sink
 from headgate.records.refused import Refused
 from headgate.records.staging import WELL_FORMED_LIMIT, Staging
 
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    SyntaxError,
+    KeyError,
+    ValueError,
+    EOFError,
+)  # SyntaxError: bad XML
+
 
 def read_workbook(stream: Readable, key: str, contract: Contract, limits: Limits, sink: Sink) -> Inspection:
     """Inspect a workbook. A record's line is its row in the sheet."""
@@ -37,16 +47,33 @@ def read_workbook(stream: Readable, key: str, contract: Contract, limits: Limits
     with spool(stream) as file:
         try:
             book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-        except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
-            raise Refused(
-                "format",
-                f"{key}: a zip archive that is no XLSX workbook, or a damaged one ({error}). Put it again.",
-            ) from None
+        except (InvalidFileException, *_DAMAGE) as error:
+            raise _damaged(key, error) from None
         check_refusal(contract, "sheet", book.sheetnames, key)
         sheet = _choose(book.sheetnames, contract, key)
-        worksheet = book[sheet]
-        worksheet.reset_dimensions()  # some writers state a wrong extent
-        return _read_sheet(worksheet.iter_rows(values_only=True), sheet, key, contract, limits, sink)
+        return _read_sheet(_rows(book[sheet], key), sheet, key, contract, limits, sink)
+
+
+def _rows(worksheet: Any, key: str) -> Iterator[list[str]]:
+    """The texts of the sheet's rows; ``Refused`` where the archive turns out damaged."""
+    worksheet.reset_dimensions()  # some writers state a wrong extent
+    rows = worksheet.iter_rows(values_only=True)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except _DAMAGE as error:
+            raise _damaged(key, error) from None
+        yield [cell_text(cell) for cell in row]
+
+
+def _damaged(key: str, error: Exception) -> Refused:
+    return Refused(
+        "format",
+        f"{key}: a zip archive that is no XLSX workbook, or a damaged one ({error}). Put the workbook again; "
+        "files packed with zip must be put one by one.",
+    )
 
 
 def _choose(names: Sequence[str], contract: Contract, key: str) -> str:
@@ -69,16 +96,16 @@ def _choose(names: Sequence[str], contract: Contract, key: str) -> str:
 
 
 def _read_sheet(
-    rows: Iterator[tuple[Any, ...]], sheet: str, key: str, contract: Contract, limits: Limits, sink: Sink
+    rows: Iterator[list[str]], sheet: str, key: str, contract: Contract, limits: Limits, sink: Sink
 ) -> Inspection:
-    first = [[cell_text(cell) for cell in row] for row in islice(rows, SEARCHED_RECORDS)]
+    first = list(islice(rows, SEARCHED_RECORDS))
     header = find_header(contract, first, key)
     if header is None:
         raise no_header(contract, first, f"{key}, sheet {sheet}")
     check_header(contract, header, key)
     width = _width(header.names)
     staging = Staging(sink, limits.chunk_bytes, first_line=header.rows + 1)
-    for cells in chain(first[header.rows :], ([cell_text(cell) for cell in row] for row in rows)):
+    for cells in chain(first[header.rows :], rows):
         staging.add(_csv_line(cells, width), 1)
     plans = staging.finish()
     return Inspection(
