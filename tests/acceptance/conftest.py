@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,8 +53,10 @@ class Headgate:
 
 @pytest.fixture(scope="session")
 def headgate() -> Iterator[Headgate]:
-    """`headgate up` in a home of its own, `headgate down` at the end."""
+    """`headgate up` in a new home of its own, `headgate down` at the end."""
     stack = Headgate(PROJECT / ".headgate" / "acceptance")
+    stack("down", check=False)  # what an earlier session was killed over
+    shutil.rmtree(stack.home, ignore_errors=True)
     stack("up")
     yield stack
     stack("down")
