@@ -387,6 +387,12 @@ def _by_status(status: int, code: str, text: str, endpoint: str, bucket: str, ke
         return ObjectChanged(
             "vanished", f"{where} is gone: it was deleted after the scan. Put it back and run again."
         )
+    if status == 416:  # only ranges of scanned objects are asked for
+        return ObjectChanged(
+            "rewritten",
+            f"{where} was rewritten after the scan: it is shorter now than it was then; nothing of it was "
+            "published. Run the dataset again: the new content is a new object version.",
+        )
     if status in (401, 403):
         return Fatal(
             f"the object store at {endpoint} refused access to {where} (HTTP {status}). "

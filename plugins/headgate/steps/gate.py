@@ -45,11 +45,11 @@ def decide(services: Services, run: Run, contract: Contract, totals: ObjectTotal
     try:
         totals = set_aside_repeats(services, contract, totals)
     except DataError as error:  # rewritten or vanished, found out while reading rows again
-        hold(services, run, totals, str(error))
+        hold(services, run, totals, str(error), rule=getattr(error, "rule", None))
         return
     reason = why_held(contract, totals, params)
     if reason is not None:
-        hold(services, run, totals, reason)
+        hold(services, run, totals, reason, rule="too_many_rejects")
     elif params.dry_run:
         services.ledger(ledger.mark_validated, found.object_id)
         log.info("would be published", key=found.key, rows=totals.accepted, rejected=totals.rejected)
@@ -82,7 +82,7 @@ def rules(totals: ObjectTotals, shown: int = 5) -> str:
     return ", ".join(f"{rule} {rows:,}" for rule, rows in most[:shown])
 
 
-def hold(services: Services, run: Run, totals: ObjectTotals, reason: str) -> None:
+def hold(services: Services, run: Run, totals: ObjectTotals, reason: str, *, rule: str | None) -> None:
     """Hold the object with up to a thousand of its bad rows as examples."""
     found = totals.object
 
@@ -93,7 +93,12 @@ def hold(services: Services, run: Run, totals: ObjectTotals, reason: str) -> Non
             found.object_id,
             reason,
             staging.rejects_of(services, found.dataset, chunks),
-            detail={"read": totals.read, "rejected": totals.rejected, "rules": totals.rule_counts},
+            detail={
+                "rule": rule,
+                "read": totals.read,
+                "rejected": totals.rejected,
+                "rules": totals.rule_counts,
+            },
         )
 
     if services.ledger(with_examples):
