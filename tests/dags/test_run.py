@@ -7,6 +7,7 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import pytest
 
@@ -42,10 +43,10 @@ def store(environment: Environment) -> ObjectStore:
     return ObjectStore.from_settings(environment.settings)
 
 
-def run(airflow_python: Python, folder: Path, *confs: dict[str, Any]) -> Any:
-    """The DAG, once for each conf."""
+def run(airflow_python: Python, folder: Path, *confs: dict[str, Any], **variables: str) -> Any:
+    """The DAG, once for each conf; with further variables in Airflow's environment."""
     arguments = (folder, "egrid_plants", *map(json.dumps, confs))
-    printed = airflow_python("drive.py", *arguments, AIRFLOW__CORE__DAGS_FOLDER=str(folder))
+    printed = airflow_python("drive.py", *arguments, AIRFLOW__CORE__DAGS_FOLDER=str(folder), **variables)
     print(printed)  # pytest shows it when a test fails
     return last_json(printed, "RESULT ")
 
@@ -76,14 +77,44 @@ def test_the_dag_loads_new_objects_and_does_nothing_the_second_time(
     assert books == [("success", 100, 99, 1), ("success", 0, 0, 0)]
 
 
-def test_a_held_object_fails_the_run_at_the_report(
+def connections_only(environment: Environment) -> dict[str, str]:
+    """Airflow connections in the place of our own variables."""
+    postgres, rabbitmq = (urlsplit(environment.variables[f"HEADGATE_{n}_URL"]) for n in ("DATABASE", "AMQP"))
+    buckets = environment.buckets
+    made = {
+        "postgres": server("postgres", postgres) | {"schema": postgres.path[1:]},
+        "rabbitmq": server("amqp", rabbitmq) | {"schema": unquote(rabbitmq.path[1:])},
+        "s3": {
+            "conn_type": "aws",
+            "login": buckets.access_key,
+            "password": buckets.secret_key,
+            "extra": {"endpoint_url": buckets.endpoint, "region_name": buckets.region},
+        },
+    }
+    unset = ("DATABASE_URL", "AMQP_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
+    variables = {f"AIRFLOW_CONN_HEADGATE_{name.upper()}": json.dumps(fields) for name, fields in made.items()}
+    return variables | {f"HEADGATE_{name}": "" for name in unset}
+
+
+def server(kind: str, url: SplitResult) -> dict[str, Any]:
+    """The parts of a URL as Airflow stores them."""
+    return {
+        "conn_type": kind,
+        "host": url.hostname,
+        "port": url.port,
+        "login": url.username,
+        "password": unquote(url.password or ""),
+    }
+
+
+def test_airflow_connections_will_do_and_a_held_object_fails_the_run_at_the_report(
     environment: Environment, airflow_python: Python, folder: Path, store: ObjectStore
 ) -> None:
     store.put_bytes(environment.buckets.landing, "egrid_plants/a.csv", plants(*many(10)))
     store.put_bytes(environment.buckets.landing, "egrid_plants/b.csv", b"PNAME\nNo key\n")
 
     with consumer(environment):
-        (outcome,) = run(airflow_python, folder, {})
+        (outcome,) = run(airflow_python, folder, {}, **connections_only(environment))
 
     assert (outcome["state"], outcome["tasks"]) == ("failed", CLEAN | {"report": ["failed"]})
     assert rows(environment, "SELECT count(*) FROM egrid.plants") == [(10,)]

@@ -28,7 +28,7 @@ from headgate.airflow_ext.operators import Settle
 from headgate.airflow_ext.schedule import timetable
 from headgate.contract import Contract, load_contract
 
-LANES_AT_ONCE = 4  # mapped tasks of one run side by side, whatever HEADGATE_LANES says
+LANES_AT_ONCE = 16  # mapped tasks of one run side by side, whatever HEADGATE_LANES says
 STEP_LIMIT = timedelta(hours=6)
 
 
@@ -88,7 +88,7 @@ def build_dag(contract: Contract, suite: Path) -> DAG:
             return tasks.report(contract.dataset)
 
         with TaskGroup("audit", prefix_group_id=False, tooltip="Nothing is published yet"):
-            run_id = scan()
+            run_id: Any = scan()
             validated = validate.expand(share=inspect(run_id))
             shares = gate(run_id)
             validated >> shares
@@ -116,7 +116,7 @@ def dag_arguments(contract: Contract) -> dict[str, Any]:
         "schedule": timetable(contract.schedule),
         "catchup": False,
         "max_active_runs": 1,
-        "max_active_tasks": 8,
+        "max_active_tasks": LANES_AT_ONCE,
         "tags": ["headgate", contract.schema, *contract.tags],
         "params": form(contract),
         "default_args": task_arguments(contract),

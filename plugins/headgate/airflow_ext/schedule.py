@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
@@ -37,7 +38,7 @@ def period(expression: str) -> Any:
 
     Overlapping intervals are harmless (an object is loaded once), gaps would lose objects in backfills.
     """
-    from dateutil.relativedelta import relativedelta
+    from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
 
     _, _, day, month, weekday = expression.split()[:5]
     if weekday == "*" and day.isdigit() and month == "*":
@@ -48,7 +49,9 @@ def period(expression: str) -> Any:
 
 
 def _longest_gap(expression: str) -> timedelta:
-    from croniter import croniter
+    from croniter import croniter  # type: ignore[import-untyped]
 
-    fires = islice(croniter(expression, datetime(2024, 1, 1, tzinfo=UTC)).all_next(datetime), 400)
+    fires: Iterable[datetime] = islice(
+        croniter(expression, datetime(2024, 1, 1, tzinfo=UTC)).all_next(datetime), 400
+    )
     return max(later - earlier for earlier, later in pairwise(fires))

@@ -105,7 +105,7 @@ def report(dataset: str) -> dict[str, Any]:
     if books.run.state == "failed":
         raise AirflowFailException(books.run.reason)
     announce_load(context, run, books)
-    return books.as_json()["rows"] | {"run_id": run.run_id}
+    return {"run_id": run.run_id, **books.as_json()["rows"]}
 
 
 def failed_steps(context: Context, dataset: str, dag_run_id: str) -> list[str]:

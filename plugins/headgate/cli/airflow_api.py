@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import Fatal, Retriable
+from headgate.store import Pauses
 
 if TYPE_CHECKING:
     import httpx
@@ -34,7 +35,12 @@ class DagRun:
 
 
 class Airflow:
-    """A logged-in client. Raises ``Retriable`` when Airflow is away, ``Fatal`` when it refuses."""
+    """A logged-in client. Raises ``Retriable`` when Airflow is away, ``Fatal`` when it refuses.
+
+    ``patience``: seconds that a question is asked again while Airflow is away; commands are not repeated.
+    """
+
+    patience = 0.0
 
     def __init__(self, url: str, user: str, password: str) -> None:
         self.url = url.rstrip("/")
@@ -53,7 +59,7 @@ class Airflow:
     def wait_for_dag(self, dag_id: str, *, seconds: float = 60.0) -> None:
         """Return when Airflow has parsed the DAG; ``Fatal`` when it has not after ``seconds``."""
         deadline = time.monotonic() + seconds
-        while self._request("GET", f"/dags/{dag_id}", missing_ok=True) is None:
+        while self._get(f"/dags/{dag_id}", missing_ok=True) is None:
             if time.monotonic() > deadline:
                 raise Fatal(
                     f"Airflow at {self.url} has no DAG {dag_id!r}. Look for import errors on its first page, "
@@ -68,10 +74,7 @@ class Airflow:
     def unfinished(self, dag_id: str) -> list[DagRun]:
         """Runs that are queued or running."""
         query = {"state": ["queued", "running"], "limit": "50"}
-        return [
-            _dag_run(entry)
-            for entry in self._request("GET", f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
-        ]
+        return [_dag_run(entry) for entry in self._get(f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]]
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run; its id."""
@@ -82,12 +85,12 @@ class Airflow:
 
     def dag_run(self, dag_id: str, dag_run_id: str) -> DagRun:
         """One run as it is now."""
-        return _dag_run(self._request("GET", f"/dags/{dag_id}/dagRuns/{_path(dag_run_id)}"))
+        return _dag_run(self._get(f"/dags/{dag_id}/dagRuns/{_path(dag_run_id)}"))
 
     def failure(self, dag_id: str, dag_run_id: str) -> str | None:
         """What the first task that failed by itself says, for a run that left nothing in the ledger."""
         base = f"/dags/{dag_id}/dagRuns/{_path(dag_run_id)}/taskInstances"
-        tasks = self._request("GET", base)["task_instances"]
+        tasks = self._get(base)["task_instances"]
         failed = sorted((t for t in tasks if t["state"] == "failed"), key=lambda t: t["end_date"] or "")
         for entry in failed:
             log = self._request(
@@ -108,14 +111,23 @@ class Airflow:
 
     def backfill_is_done(self, backfill_id: int) -> bool:
         """Whether Airflow has closed the backfill."""
-        return self._request("GET", f"/backfills/{backfill_id}")["completed_at"] is not None
+        return self._get(f"/backfills/{backfill_id}")["completed_at"] is not None
 
     def run_of_period(self, dag_id: str, period: datetime) -> DagRun | None:
         """The run of the period that begins at this moment, None when there is none yet."""
         moment = period.isoformat()
         query = {"logical_date_gte": moment, "logical_date_lte": moment}
-        found = self._request("GET", f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+        found = self._get(f"/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
         return _dag_run(found[0]) if found else None
+
+    def _get(self, path: str, **arguments: Any) -> Any:
+        pauses = Pauses(self.patience)
+        while True:
+            try:
+                return self._request("GET", path, **arguments)
+            except Retriable:
+                if not pauses.wait():
+                    raise
 
     def _request(self, method: str, path: str, *, missing_ok: bool = False, **arguments: Any) -> Any:
         import httpx

@@ -7,31 +7,29 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from headgate import ledger
 from headgate.books import RunBooks, run_books
 from headgate.cli.airflow_api import Airflow
 from headgate.cli.progress import StepBars, waiting_bar
-from headgate.db import connect
 from headgate.errors import Fatal, Retriable
 from headgate.settings import settings
 from headgate.steps.progress import progress_of
+from headgate.steps.services import Ledger
 
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-POLL = 0.5  # seconds
+POLL = 0.5  # seconds between two looks
+PATIENCE = 60.0  # seconds that Airflow or the database may be away meanwhile
 
 
 def follow(api: Airflow, dataset: str, dag_run_id: str, *, timeout: float, quiet: bool) -> RunBooks:
     """Wait for the end of a run; its books. ``Retriable`` when ``timeout`` seconds pass before."""
     deadline = time.monotonic() + timeout
-    with closing(database()) as conn, StepBars(quiet=quiet) as bars:
+    api.patience = PATIENCE
+    with closing(database()) as calls, StepBars(quiet=quiet) as bars:
         while not api.dag_run(dataset, dag_run_id).finished:
-            show_progress(conn, bars, dataset, dag_run_id)
+            show_progress(calls, bars, dataset, dag_run_id)
             pause(deadline, f"{dataset}: {dag_run_id}")
-        show_progress(conn, bars, dataset, dag_run_id)
+        show_progress(calls, bars, dataset, dag_run_id)
     return books_of(api, dataset, dag_run_id)
 
 
@@ -40,6 +38,7 @@ def follow_backfill(
 ) -> list[RunBooks]:
     """Wait for the end of all runs of a backfill; their books, oldest period first."""
     deadline = time.monotonic() + timeout
+    api.patience = PATIENCE
     with waiting_bar(f"{dataset}: periods", len(periods), quiet=quiet) as show:
         while True:
             runs = [run for period in periods if (run := api.run_of_period(dataset, period))]
@@ -50,16 +49,16 @@ def follow_backfill(
             pause(deadline, f"{dataset}: backfill {backfill_id}")
 
 
-def database() -> Connection:
-    """The ledger as the command line reads it."""
-    return connect(settings().require("database_url"), application_name="headgate-cli", autocommit=True)
+def database() -> Ledger:
+    """The ledger, as the command line reads it."""
+    return Ledger(settings().require("database_url"), patience=PATIENCE)
 
 
-def show_progress(conn: Connection, bars: StepBars, dataset: str, dag_run_id: str) -> None:
+def show_progress(calls: Ledger, bars: StepBars, dataset: str, dag_run_id: str) -> None:
     """Draw how far the run is, once it has opened its books."""
-    run = ledger.find_run(conn, dataset, dag_run_id)
+    run = calls(ledger.find_run, dataset, dag_run_id)
     if run is not None:
-        bars.show(progress_of(conn, run.run_id))
+        bars.show(calls(progress_of, run.run_id))
 
 
 def pause(deadline: float, what: str) -> None:
@@ -71,13 +70,13 @@ def pause(deadline: float, what: str) -> None:
 
 def books_of(api: Airflow, dataset: str, dag_run_id: str) -> RunBooks:
     """The books of an ended run. A run that Airflow calls failed is failed, whatever the ledger says."""
-    with closing(database()) as conn:
-        run = ledger.find_run(conn, dataset, dag_run_id)
+    with closing(database()) as calls:
+        run = calls(ledger.find_run, dataset, dag_run_id)
         failed = api.dag_run(dataset, dag_run_id).state == "failed"
         if run is None:
             why = api.failure(dataset, dag_run_id) or "no step of it started; is the scheduler running?"
             raise Fatal(f"the run failed before it opened its books. {why}")
-        books = run_books(conn, run)
+        books = calls(run_books, run)
     if failed and books.run.state != "failed":
         reason = books.run.reason or api.failure(dataset, dag_run_id)
         return replace(books, run=replace(books.run, state="failed", reason=reason))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import structlog
@@ -68,7 +67,6 @@ class Services:
     settings: Settings
     store: ObjectStore
     ledger: Ledger
-    started: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(cls, settings: Settings, *, patience: float = PATIENCE) -> Services:
