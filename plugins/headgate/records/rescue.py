@@ -17,7 +17,7 @@ def rescued_column(columns: Sequence[tuple[str, pa.Array]], rows: int) -> pa.Arr
     members = [_member(name, text) for name, text in columns]
     if not members:
         return pa.nulls(rows, pa.string())
-    # Not null_handling="skip": Arrow 26 loses rows with it.
+    # Not null_handling="skip": Arrow 26.0 loses the rows that are null in all members.
     joined = pc.binary_join_element_wise(*members, "", null_handling="replace", null_replacement="")
     filled = pc.if_else(
         pc.not_equal(joined, ""), pc.utf8_slice_codeunits(joined, 1), pa.scalar(None, pa.string())

@@ -14,6 +14,10 @@ from headgate.records.tracing import CR, LF, Rules
 from headgate.records.violations import Violations
 
 _BLANKS = b' \t\r\n"'
+_TOO_LONG = (
+    "the record is longer than {:,} bytes, only its beginning is kept here; "
+    "if it should be that long, raise HEADGATE_MAX_RECORD_BYTES and load the object again"
+)
 _BROKEN_QUOTE = "a quote opens a field and is not rightly closed; only this line is taken for the record"
 
 
@@ -41,7 +45,7 @@ def check_structure(piece: bytes, records: Records, rules: Rules, encoding: str)
         broken[cut_off] = ragged[cut_off] = False
     violations.add(np.flatnonzero(broken), "quote", None, None, _BROKEN_QUOTE)
     too_long = np.flatnonzero(records.status == TOO_LONG)
-    violations.add(too_long, "too_long", None, None, f"the record is longer than {rules.limit:,} bytes")
+    violations.add(too_long, "too_long", None, None, _TOO_LONG.format(rules.limit))
     _add_ragged(violations, ragged, fields, rules)
     _add_zero_bytes(violations, piece, records)
     _add_undecodable(violations, piece, records, encoding)
