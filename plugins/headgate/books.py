@@ -268,7 +268,10 @@ def render(books: RunBooks) -> RenderableType:
     verdict = Text.from_markup("[green]The books balance:[/] ").append(equation(books.run))
     if not books.balanced:
         verdict = Text("The books do not balance.", style="red")
-    return Group(_table(books), verdict, _listed(remarks(books)))
+    run = books.run
+    title = Text(f"{run.dataset}, run {run.run_id} ({run.dag_run_id})", style="italic")
+    said = remarks(books)
+    return Group(title, _table(books), verdict, *([_listed(said)] if said else []))
 
 
 def equation(run: RunRow) -> str:
@@ -311,8 +314,7 @@ def _table(books: RunBooks) -> RenderableType:
     from rich.table import Table
 
     counted = counts_shown(books.objects)
-    title = f"{books.run.dataset}, run {books.run.run_id} ({books.run.dag_run_id})"
-    made = Table(title=escape(title), title_justify="left", header_style="bold", box=box.SIMPLE)
+    made = Table(header_style="bold", box=box.SIMPLE)
     made.padding, made.collapse_padding, made.pad_edge = (0, 1), True, False
     made.add_column("object", overflow="fold", min_width=12)
     made.add_column("state", no_wrap=True)

@@ -134,7 +134,7 @@ def show_row(
             "message": fate.message_id,
         }
         lines = [(name, value) for name, value in about.items() if value not in (None, "")]
-        table(["", f"row {number} of {where}"], lines)
+        table(["", ""], lines, title=f"row {number} of {where}")
 
 
 def follow(conn: Connection, dataset: str, key: str, row: int) -> list[tuple[str, int, RowFate]]:

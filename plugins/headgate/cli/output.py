@@ -48,7 +48,7 @@ def table(
 ) -> None:
     """Print a table; markup in values has no effect. Columns named in ``numeric`` stand right."""
     right = set(numeric)
-    made = Table(title=title or None, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    made = Table(header_style="bold", box=box.SIMPLE_HEAD, show_header=any(columns))
     made.padding, made.collapse_padding, made.pad_edge = (0, 1), True, False
     for column in columns:
         is_number = column in right
@@ -56,6 +56,8 @@ def table(
         made.add_column(column, justify=justify, overflow="fold", no_wrap=is_number)
     for row in rows:
         made.add_row(*("" if value is None else escape(str(value)) for value in row))
+    if title:
+        console.print(title, style="italic", markup=False, highlight=False)
     console.print(made)
 
 

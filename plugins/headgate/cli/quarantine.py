@@ -156,7 +156,7 @@ def show_row(
         ),
         *([["note", entry.note]] if entry.note else []),
     ]
-    table(["", f"quarantined row {entry.id}"], about)
+    table(["", ""], about, title=f"quarantined row {entry.id}")
     faults = [
         [found.get(name) for name in ("rule", "column", "value", "reason")] for found in entry.violations
     ]

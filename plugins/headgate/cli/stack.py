@@ -119,10 +119,11 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print_json(checks)
     else:
-        table(
-            ("check", "", "what is wrong", "what mends it"),
-            [(check.name, "ok" if check.ok else "WRONG", check.problem, check.mend) for check in checks],
-        )
+        wrong = [check for check in checks if not check.ok]
+        if wrong:
+            lines = [(check.name, check.problem, check.mend) for check in wrong]
+            table(("check", "what is wrong", "what mends it"), lines)
+        console.print(f"{len(checks) - len(wrong)} of {len(checks)} checks are well")
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
 
