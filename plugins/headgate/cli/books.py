@@ -151,6 +151,7 @@ def follow(conn: Connection, dataset: str, key: str, row: int) -> list[tuple[str
 
 def told(fate: RowFate) -> str:
     """Why, for a person."""
-    where = f"{fate.column_name}: " if fate.column_name else ""
-    why = f"{where}{fate.reason}" if fate.reason else ""
+    from headgate.quarantine import sentence
+
+    why = sentence(fate.column_name, fate.reason) if fate.reason else ""
     return f"{why} ({fate.resolution})" if fate.resolution else why

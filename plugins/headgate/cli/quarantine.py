@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
@@ -63,7 +64,7 @@ def list_rows(
     limit: Limit = 0,
     json: Json = False,
 ) -> None:
-    """Bad rows with object, line, rule and reason, oldest first."""
+    """Bad rows by object, with line, rule and reason, oldest first."""
     from headgate.quarantine import count, entries
 
     wanted = filter_of(dataset, object, rule, column, run, since, ids, state)
@@ -73,18 +74,31 @@ def list_rows(
             return
         shown = list(entries(conn, wanted, limit or TABLE_ROWS))
         total = count(conn, wanted)
-    columns = ["id", "object", "row", "line", "rule", "column", "reason"]
-    lines = [
-        [entry.id, entry.object, entry.row_number, entry.line or "", entry.rule, entry.column, entry.reason]
-        for entry in shown
-    ]
-    if state != "open":
-        columns.append("state")
-        lines = [[*line, entry.state] for line, entry in zip(lines, shown, strict=True)]
-    title = f"{len(shown):,} of {total:,} {'' if state == 'all' else state + ' '}rows"
-    table(columns, lines, title=title, numeric=("id", "row", "line"))
+    for key, rows in groupby(shown, key=lambda entry: entry.object):
+        show_rows_of(key, list(rows), with_state=state != "open")
+    console.print(f"{len(shown):,} of {total:,} {'' if state == 'all' else state + ' '}rows")
     if shown:
-        console.print(f"More of one: headgate quarantine show {shown[0].id}")
+        console.print(f"More of one: headgate quarantine show {shown[0].id}", highlight=False)
+
+
+def show_rows_of(key: str, rows: list[Entry], *, with_state: bool) -> None:
+    """The bad rows of one object."""
+    from headgate.quarantine import sentence
+
+    columns = ["id", "row", "line", "rule", "what is wrong", *(["state"] if with_state else [])]
+    lines = [
+        [
+            entry.id,
+            entry.row_number,
+            entry.line or "",
+            entry.rule,
+            sentence(entry.column, entry.reason),
+            *([entry.state] if with_state else []),
+        ]
+        for entry in rows
+    ]
+    held = " (held: these are examples)" if rows[0].object_state == "held" else ""
+    table(columns, lines, title=f"{key}{held}", numeric=("id", "row", "line"))
 
 
 def filter_of(
@@ -328,7 +342,7 @@ def tell_replayed(done: Replayed, datasets: list[str], json: bool, *, started: b
             {"rows": done.rows, "skipped": done.skipped, "objects": done.objects, "datasets": datasets}
         )
         return
-    console.print(f"{done.rows:,} rows are on their way again, in {len(done.objects)} landing objects:")
+    console.print(f"{done.rows:,} rows are on their way again, as new objects in the landing bucket:")
     for key in done.objects:
         console.print(f"  {key}", markup=False, highlight=False, soft_wrap=True)
     if done.skipped:

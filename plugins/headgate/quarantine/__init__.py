@@ -9,6 +9,7 @@ from headgate.quarantine.entry import (
     entries,
     get_entry,
     origins,
+    sentence,
 )
 from headgate.quarantine.outbox import Replayed, flush_replays, replay, replay_file
 
@@ -25,4 +26,5 @@ __all__ = [
     "origins",
     "replay",
     "replay_file",
+    "sentence",
 ]

@@ -126,3 +126,8 @@ def dismiss(conn: Connection, wanted: Filter, note: str, by: str) -> int:
     with transaction(conn) as cursor:
         cursor.execute(query("quarantine_dismiss"), values)
         return cursor.rowcount
+
+
+def sentence(column: str | None, reason: str) -> str:
+    """A reason with its column before it, where it does not name the column itself."""
+    return f"{column}: {reason}" if column and column not in reason else reason

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from headgate.errors import DataError, Fatal
-from headgate.quarantine.entry import Entry, Origin
+from headgate.quarantine.entry import Entry, Origin, sentence
 
 ID = "_quarantine_id"
 RAW = "_raw"  # the record as text: where it has no columns (NDJSON), or where an editor writes it so
@@ -101,10 +101,7 @@ def editable(entry: Entry, layout: Layout) -> dict[str, Any]:
 
 def reasons(entry: Entry) -> str:
     """All that is wrong with it, in one line."""
-    told = [
-        f"{found['column']}: {found['reason']}" if found.get("column") else str(found.get("reason", ""))
-        for found in entry.violations
-    ]
+    told = [sentence(found.get("column"), str(found.get("reason", ""))) for found in entry.violations]
     return "; ".join(told) or entry.reason
 
 
