@@ -52,7 +52,7 @@ def look_around(datasets: Sequence[str] | dict[str, list[Path]]) -> None:
     """Show what the user would look at next: books, quarantine, table, addresses."""
     step("The books of everything loaded so far")
     for dataset in datasets:
-        headgate("books", dataset)
+        headgate("books", dataset, "--all")
     step("The bad rows, each with its reason")
     headgate("quarantine", "list", "--limit", "10")
     step("The table, in SQL")
