@@ -47,9 +47,10 @@ def decide(services: Services, run: Run, contract: Contract, totals: ObjectTotal
     except DataError as error:  # rewritten or vanished, found out while reading rows again
         hold(services, run, totals, str(error), rule=getattr(error, "rule", None))
         return
-    reason = why_held(contract, totals, params)
-    if reason is not None:
-        hold(services, run, totals, reason, rule="too_many_rejects")
+    broken = why_held(contract, totals, params)
+    if broken is not None:
+        rule, reason = broken
+        hold(services, run, totals, reason, rule=rule)
     elif params.dry_run:
         services.ledger(ledger.mark_validated, found.object_id)
         log.info("would be published", key=found.key, rows=totals.accepted, rejected=totals.rejected)
@@ -57,17 +58,22 @@ def decide(services: Services, run: Run, contract: Contract, totals: ObjectTotal
         publish(services, totals)
 
 
-def why_held(contract: Contract, totals: ObjectTotals, params: Params) -> str | None:
-    """The reason to hold the object, for a person to act on; None when it may pass.
+def why_held(contract: Contract, totals: ObjectTotals, params: Params) -> tuple[str, str] | None:
+    """Rule and reason to hold the object, for a person to act on; None when it may pass.
 
     Rows that come back from quarantine are not judged as an object: bad ones go back there.
     """
-    if totals.object.replay_of is not None or params.accept_rejects or not totals.read:
+    if totals.object.replay_of is not None:
         return None
-    ratio = totals.rejected / totals.read
-    if ratio <= contract.reject_threshold:
+    if totals.read < contract.minimum_rows:
+        return "minimum_rows", (
+            f"{totals.read:,} data rows ({totals.blank:,} blank), the contract of {contract.dataset} wants at "
+            f"least {contract.minimum_rows:,}. Put a file with data, or lower minimumRows."
+        )
+    ratio = totals.rejected / totals.read if totals.read else 0.0
+    if params.accept_rejects or ratio <= contract.reject_threshold:
         return None
-    return (
+    return "too_many_rejects", (
         f"{totals.rejected:,} of {totals.read:,} rows are bad ({ratio:.1%}; "
         f"{contract.reject_threshold:.1%} are allowed): {rules(totals)}. "
         "Mend the file and put it again, or let it pass with "
