@@ -271,7 +271,10 @@ def render(books: RunBooks) -> RenderableType:
     run = books.run
     title = Text(f"{run.dataset}, run {run.run_id} ({run.dag_run_id})", style="italic")
     said = remarks(books)
-    return Group(title, _table(books), verdict, *([_listed(said)] if said else []))
+    failed = (
+        [Text("The run failed:" if said else "The run failed.", style="red")] if run.state == "failed" else []
+    )
+    return Group(title, _table(books), verdict, *failed, *([_listed(said)] if said else []))
 
 
 def equation(run: RunRow) -> str:

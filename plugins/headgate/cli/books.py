@@ -120,7 +120,7 @@ def show_row(
     with closing(connect_reader("headgate-row")) as conn:
         found = follow(conn, dataset, key, row) or follow(conn, dataset, f"{dataset}/{key}", row)
     if not found:
-        raise Fatal(f"the ledger of {dataset} has no object {key}")
+        raise Fatal(f"the ledger of {dataset} has no object {key}; `headgate books {dataset}` shows keys")
     if as_json:
         print_json([{"key": where, "row_number": number, **asdict(fate)} for where, number, fate in found])
         return
@@ -131,7 +131,7 @@ def show_row(
             "object": f"{fate.object_id}, {fate.object_state}, run {fate.run_id}",
             "replay": f"row {fate.replay_row} of {fate.replay_key}" if fate.replay_key else None,
             "chunk": fate.chunk,
-            "message": fate.message_id,
+            "message": fate.message_id if was_sent(fate) else None,
         }
         lines = [(name, value) for name, value in about.items() if value not in (None, "")]
         table(["", ""], lines, title=f"row {number} of {where}")
@@ -147,6 +147,12 @@ def follow(conn: Connection, dataset: str, key: str, row: int) -> list[tuple[str
         if fate.replay_key and fate.replay_row:
             found += follow(conn, dataset, fate.replay_key, fate.replay_row)
     return found
+
+
+def was_sent(fate: RowFate) -> bool:
+    """Whether the row went in the message; else it is that of the rows around it."""
+    refused_by_postgres = (fate.rule or "").startswith("sqlstate:")
+    return "applied" in fate.outcome or fate.outcome == "on its way" or refused_by_postgres
 
 
 def told(fate: RowFate) -> str:

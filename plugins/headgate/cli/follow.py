@@ -77,7 +77,13 @@ def books_of(api: Airflow, dataset: str, dag_run_id: str) -> RunBooks:
             why = api.failure(dataset, dag_run_id) or "no step of it started; is the scheduler running?"
             raise Fatal(f"the run failed before it opened its books. {why}")
         books = calls(run_books, run)
-    if failed and books.run.state != "failed":
-        reason = books.run.reason or api.failure(dataset, dag_run_id)
-        return replace(books, run=replace(books.run, state="failed", reason=reason))
+    if failed:
+        reason = told(books.run.reason or "", api.failure(dataset, dag_run_id) or "")
+        return replace(books, run=replace(books.run, state="failed", reason=reason or None))
     return books
+
+
+def told(reason: str, failure: str) -> str:
+    """The run's reason with what the failed step says in the place of "see its log"."""
+    step, _, said = failure.partition(": ")
+    return reason.replace(f"step {step} failed, see its log", f"step {step} failed: {said}") or failure
