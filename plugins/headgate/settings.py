@@ -108,7 +108,7 @@ def settings() -> Settings:
     """The settings of this process, read once."""
     home = default_home()
     try:
-        return Settings(_env_file=home / "headgate.env")  # type: ignore[call-arg]
+        return Settings(_env_file=home / "headgate.env")
     except ValidationError as error:
         lines = [f"HEADGATE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         raise Fatal("wrong settings: " + "; ".join(lines)) from None
