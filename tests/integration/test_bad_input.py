@@ -169,6 +169,12 @@ LOADED = [
         [Bad(3, 5, "quote", "not rightly closed", plant(122, name='"Open'))],
     ),
     Loaded(
+        "quotes_that_meet.csv",
+        plants(plant(320), plant(321, name='"Open'), *many(3, first=322), plant(325, name='5"'), plant(326)),
+        without(320, 7, 321),
+        [Bad(2, 3, "quote", "not rightly closed", plant(321, name='"Open'))],
+    ),
+    Loaded(
         "text_after_quote.csv",
         plants(plant(330), plant(331, name='"Big" Plant'), plant(332)),
         [330, 332],

@@ -241,3 +241,34 @@ def test_memory_of_cutting_is_bounded_by_the_block(monkeypatch: pytest.MonkeyPat
 
     assert max(held) <= 1100
     assert [plan.length for plan in cutter.plans] == [101]
+
+
+@given(
+    st.integers(0, 5),
+    st.integers(2, 5),
+    st.integers(0, 3),
+    st.integers(0, 4),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.integers(1, 30),
+)
+def test_two_broken_quotes_that_meet_swallow_nothing_between_them(
+    first: int, distance: int, after: int, column: int, line_end: str, block: int
+) -> None:
+    """Given a quote that opens a cell and one that ends the same cell some rows below, one line is bad."""
+    rows = [[f"{row}{name}" for name in "abcde"] for row in range(first + distance + after + 1)]
+    rows[first][column] = '"' + rows[first][column]
+    rows[first + distance][column] += '"'
+    data = "".join(",".join(row) + line_end for row in rows).encode()
+    rules = Rules(COMMA, 1000, 5)
+
+    found = records_of(data, rules)
+
+    assert [status for *_, status in found] == [
+        BROKEN_QUOTE if row == first else GOOD for row in range(len(rows))
+    ]
+    assert cut(data, rules, Limits(40, 1000), block).records == len(rows)
+
+
+def test_a_text_of_several_lines_is_one_record() -> None:
+    data = b'1,2,3,4,"a, b\nc, d, e, f, g\nh, i"\n'
+    assert records_of(data, Rules(COMMA, 1000, 5)) == [(0, len(data), GOOD)]

@@ -6,6 +6,8 @@ end or the end of the object, and ``""`` stands for a quote. An opening quote wi
 within the longest record is broken: its line is one bad record and reading goes on with the next line.
 So is a quote whose field spans lines, when the record then has the wrong number of fields while one of
 the swallowed lines reads as a whole record of its own: a broken quote must not swallow a good neighbour.
+Where two broken quotes meet, the record may have the right number of fields: it is told from a text with line
+ends by lines that each have the delimiters of a record (``tracing.WHOLE_LINES``).
 
 Cutting (inspect) and parsing call the same ``scan``, so that they number records alike.
 """
@@ -19,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headgate.records.model import MIB, Int64s
-from headgate.records.tracing import CR, LF, QUOTE, Rules, trace
+from headgate.records.tracing import CR, LF, QUOTE, WHOLE_FIELDS, WHOLE_LINES, Rules, trace
 
 Bytes8 = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -160,9 +162,23 @@ def _scan_regular(
     records = Records(records.starts, records.ends, line_ends, records.status, inner)
     if rules.fields and several.any():
         counts = count_fields(buffer, records, rules.delimiter)
-        if (counts[several] != rules.fields).any():
+        if (counts[several] != rules.fields).any() or _has_whole_lines(view, lines, line_ends, rules):
             return None
     return _with_lengths(records, rules.limit)
+
+
+def _has_whole_lines(view: Bytes8, lines: Int64s, line_ends: Int64s, rules: Rules) -> bool:
+    """Whether each line of some record reads as a record; see ``tracing.WHOLE_LINES``."""
+    heights = np.diff(line_ends, prepend=0)
+    fields = rules.fields or 0
+    if fields < WHOLE_FIELDS or heights.max(initial=0) < WHOLE_LINES:
+        return False
+    starts = np.concatenate([[0], lines[: line_ends[-1] - 1]])
+    delimiters = np.add.reduceat(
+        (view[: lines[line_ends[-1] - 1]] == rules.delimiter).view(np.uint8), starts, dtype=np.uint32
+    )
+    whole = np.add.reduceat(delimiters == fields - 1, line_ends - heights, dtype=np.int64)
+    return bool(((whole == heights) & (heights >= WHOLE_LINES)).any())
 
 
 def _scan_lines(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LF, CR, QUOTE = 10, 13, 34
+WHOLE_LINES, WHOLE_FIELDS = 3, 5
+"""A record with the right number of fields, of this many lines or more, each of which has as many delimiters
+as a record of this many fields or more: two broken quotes that met, not a text with line ends."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def trace(buffer: bytes, start: int, rules: Rules, *, final: bool, stop: int | N
         return _broken(buffer, start, size, final)
     if end is None:
         return None
-    if spans and rules.fields and fields != rules.fields and _swallows(buffer, start, end, rules):
+    swallows = _swallows if fields != rules.fields else _is_of_whole_lines
+    if spans and rules.fields and swallows(buffer, start, end, rules):
         return _broken(buffer, start, size, final)
     return Trace(end, fields)
 
@@ -112,3 +116,17 @@ def _swallows(buffer: bytes, start: int, end: int, rules: Rules) -> bool:
             return True
         line = after
     return False
+
+
+def _is_of_whole_lines(buffer: bytes, start: int, end: int, rules: Rules) -> bool:
+    """Whether every line of the record has as many delimiters as a record; see ``WHOLE_LINES``."""
+    fields, delimiter = rules.fields or 0, bytes([rules.delimiter])
+    if fields < WHOLE_FIELDS:
+        return False
+    lines, line = 0, start
+    while line < end:
+        after = _after_line_end(buffer, _next_line_end(buffer, line, end), end, True) or end
+        if buffer.count(delimiter, line, after) != fields - 1:
+            return False
+        lines, line = lines + 1, after
+    return lines >= WHOLE_LINES

@@ -67,8 +67,8 @@ def why_held(contract: Contract, totals: ObjectTotals, params: Params) -> tuple[
         return None
     if totals.read < contract.minimum_rows:
         return "minimum_rows", (
-            f"{totals.read:,} data rows ({totals.blank:,} blank), the contract of {contract.dataset} wants at "
-            f"least {contract.minimum_rows:,}. Put a file with data, or lower minimumRows."
+            f"{totals.read:,} data rows ({totals.blank:,} blank), the contract of {contract.dataset} wants "
+            f"at least {contract.minimum_rows:,}. Put a file with data, or lower minimumRows."
         )
     ratio = totals.rejected / totals.read if totals.read else 0.0
     if params.accept_rejects or ratio <= contract.reject_threshold:
