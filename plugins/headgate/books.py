@@ -68,7 +68,10 @@ class RunRow:
 
 @dataclass(frozen=True)
 class ObjectRow:
-    """A line of ``headgate.books_object``; the counts of an object that is not published are zero."""
+    """A line of ``headgate.books_object``; the counts of an object that is not published are zero.
+
+    `seen` are the rows that validation read, published or not.
+    """
 
     object_id: int
     key: str
@@ -76,6 +79,7 @@ class ObjectRow:
     state: str
     reason: str | None
     replay_of: int | None
+    seen: int
     read: int
     inserted: int
     updated: int
@@ -268,6 +272,8 @@ def render(books: RunBooks) -> RenderableType:
     verdict = Text.from_markup("[green]The books balance:[/] ").append(equation(books.run))
     if not books.balanced:
         verdict = Text("The books do not balance.", style="red")
+    if books.state == "dry_run":
+        verdict = Text("A dry run: nothing was published.", style="green")
     run = books.run
     title = Text(f"{run.dataset}, run {run.run_id} ({run.dag_run_id})", style="italic")
     said = remarks(books)
@@ -288,10 +294,16 @@ def remarks(books: RunBooks) -> list[str]:
     return [
         *(held_line(row.key, row.reason or "") for row in books.held[:OBJECTS_SHOWN]),
         *(str(gap) for gap in books.gaps),
-        *(f"{row.key} is {row.state}: not through the gate yet" for row in unfinished[:GAPS_SHOWN]),
+        *(_unpublished(row, books.state) for row in unfinished[:GAPS_SHOWN]),
         *_other_reasons(books),
         *(f"{row.key}: {note}" for row in books.objects[:OBJECTS_SHOWN] if (note := _note(row))),
     ]
+
+
+def _unpublished(row: ObjectRow, run_state: str) -> str:
+    if run_state == "dry_run" and row.state == "validated":
+        return f"{row.key}: {row.seen:,} rows read, the gate would let it pass; the next run publishes it"
+    return f"{row.key} is {row.state}: not through the gate yet"
 
 
 def _other_reasons(books: RunBooks) -> list[str]:
