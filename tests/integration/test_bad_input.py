@@ -170,9 +170,9 @@ LOADED = [
     ),
     Loaded(
         "quotes_that_meet.csv",
-        plants(plant(320), plant(321, name='"Open'), *many(3, first=322), plant(325, name='5"'), plant(326)),
-        without(320, 7, 321),
-        [Bad(2, 3, "quote", "not rightly closed", plant(321, name='"Open'))],
+        plants(plant(610), plant(611, name='"Open'), *many(3, first=612), plant(615, name='5"'), plant(616)),
+        without(610, 7, 611),
+        [Bad(2, 3, "quote", "not rightly closed", plant(611, name='"Open'))],
     ),
     Loaded(
         "text_after_quote.csv",
