@@ -128,13 +128,14 @@ def print_rows(cursor: Cursor, json: bool) -> None:
     else:
         print_upright(names, rows)
     more = cursor.rowcount - len(rows)
-    console.print(f"{cursor.rowcount:,} rows" + (f", {more:,} of them not shown: use --json" if more else ""))
+    found = f"{cursor.rowcount:,} row{'s' * (cursor.rowcount != 1)}"
+    console.print(found + (f", {more:,} of them not shown: use --json" if more else ""))
 
 
 def fits(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the rows fit beside each other; values longer than 60 characters may wrap."""
-    widths = [max(len(name), *(min(len(row[i]), 60) for row in rows)) for i, name in enumerate(names)]
-    return sum(widths) + 3 * len(widths) + 1 <= console.width
+    """Whether the rows fit beside each other; values longer than 40 characters may wrap."""
+    widths = [max(len(name), *(min(len(row[i]), 40) for row in rows)) for i, name in enumerate(names)]
+    return sum(widths) + 2 * len(widths) <= console.width
 
 
 def print_upright(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
