@@ -22,7 +22,7 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs")] = False,
 ) -> None:
     """Print the settings in force; secrets are never shown."""
-    from headgate.cli.output import print_json
+    from headgate.cli.output import print_json, table
 
     if markdown:
         print(markdown_table())
@@ -34,14 +34,7 @@ def show(
     if json:
         print_json(rows)
         return
-    from rich.table import Table
-
-    from headgate.cli.output import console
-
-    table = Table("variable", "value", "meaning", title="Settings")
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row.values()))
-    console.print(table)
+    table(("variable", "value", "meaning"), [list(row.values()) for row in rows])
 
 
 def markdown_table() -> str:

@@ -108,7 +108,9 @@ def show_logins(stack: Stack) -> None:
         ("PostgreSQL", f"{HOST}:{ports.postgres}/{DATABASE}", "headgate_reader", secrets.headgate_reader),
         ("S3", endpoint(ports), secrets.s3_access_key, secrets.s3_secret_key),
     )
-    table(("service", "address", "user", "password"), rows)
+    for service, address, user, password in rows:  # not as a table: what is folded cannot be copied
+        console.print(f"{service:<11} {address}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{'':<11} {user} / {password}", markup=False, highlight=False, soft_wrap=True)
 
 
 def doctor(as_json: AsJson = False) -> None:
