@@ -155,8 +155,8 @@ def form(contract: Contract) -> dict[str, Param]:
             description=f"Keys in {contract.bucket} to take, one a line, held ones included. Empty: all new.",
         ),
         "prefix": Param(
-            "",
-            type="string",
+            None,  # the form takes an empty text for a missing one
+            type=["null", "string"],
             title="Prefix",
             description=f"Only keys that start so, below {contract.prefix}. Empty: all.",
         ),

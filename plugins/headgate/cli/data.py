@@ -135,7 +135,7 @@ def run(
     ahead = api.unfinished(dataset)
     conf = {
         "objects": objects or None,
-        "prefix": prefix,
+        "prefix": prefix or None,
         "reload": reload,
         "accept_rejects": accept_rejects,
         "dry_run": dry_run,
