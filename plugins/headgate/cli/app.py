@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from headgate.cli import books, contract, data, demo, quarantine, queues, sample, settings, sql, stack
-from headgate.errors import HeadgateError
+from headgate.errors import HeadgateError, Retriable
 
 app = typer.Typer(
     name="headgate",
@@ -51,6 +51,13 @@ def main() -> None:
     """Run a command; an error is one line, not a traceback (which ``HEADGATE_LOG_LEVEL=DEBUG`` shows)."""
     try:
         app(standalone_mode=True)
+    except Retriable as error:
+        hint = (
+            ""
+            if "headgate" in str(error)
+            else "\nhint: `headgate doctor` says what of the private stack is wrong"
+        )
+        end(f"{error}{hint}", 1)
     except HeadgateError as error:
         end(str(error), 1)
     except KeyboardInterrupt:
