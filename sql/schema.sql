@@ -116,12 +116,13 @@ CREATE FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run big
              o.size,
              o.state,
              o.contract_version,
-             o.run_id
+             o.run_id,
+             o.last_modified
             FROM headgate.object o
            WHERE ((o.dataset = new_objects.of_dataset) AND (o.bucket = new_objects.of_bucket) AND (o.key = l.key))
            ORDER BY o.object_id DESC
           LIMIT 1) newest ON (true))
-   WHERE ((newest.object_id IS NULL) OR ((newest.etag <> l.etag) OR (newest.size <> l.size)) OR ((newest.state = 'held'::text) AND ((newest.contract_version <> new_objects.of_contract) OR new_objects.reload OR new_objects.try_held)) OR (new_objects.reload AND (newest.run_id <> new_objects.of_run)))
+   WHERE ((newest.object_id IS NULL) OR ((newest.etag <> l.etag) OR (newest.size <> l.size)) OR ((newest.state = 'held'::text) AND ((newest.last_modified < l.last_modified) OR (newest.contract_version <> new_objects.of_contract) OR new_objects.reload OR new_objects.try_held)) OR (new_objects.reload AND (newest.run_id <> new_objects.of_run)))
    ORDER BY l.last_modified, l.key;
 END;
 ALTER FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) OWNER TO headgate_owner;

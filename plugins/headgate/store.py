@@ -338,7 +338,7 @@ def rewritten(bucket: str, key: str, scanned: str, found: str) -> ObjectChanged:
     """The error of an object that has other content than the scan saw."""
     return ObjectChanged(
         "rewritten",
-        f"{bucket}/{key} was rewritten after the scan (ETag {scanned} then, {found or 'none'} now); "
+        f"{key}: the object was rewritten after the scan (ETag {scanned} then, {found or 'none'} now); "
         "nothing of it was published. Run the dataset again: the new content is a new object version.",
     )
 
@@ -385,12 +385,14 @@ def _by_status(status: int, code: str, text: str, endpoint: str, bucket: str, ke
         )
     if status == 404:
         return ObjectChanged(
-            "vanished", f"{where} is gone: it was deleted after the scan. Put it back and run again."
+            "vanished",
+            f"{key}: the object is gone from the bucket {bucket}: it was deleted after the scan. "
+            "Put it back and run the dataset again.",
         )
     if status == 416:  # only ranges of scanned objects are asked for
         return ObjectChanged(
             "rewritten",
-            f"{where} was rewritten after the scan: it is shorter now than it was then; nothing of it was "
+            f"{key}: the object was rewritten after the scan (it is shorter now); nothing of it was "
             "published. Run the dataset again: the new content is a new object version.",
         )
     if status in (401, 403):

@@ -434,7 +434,9 @@ def together(shared_environment: Environment) -> Iterator[Together]:
     with consumer(shared_environment):
         for case in CASES:
             road.put(case.name, case.body)
-        yield Together(road, run_with_changes(road), road.run(), small)
+        first = run_with_changes(road)
+        road.put("vanished.csv", plants(plant(1)))
+        yield Together(road, first, road.run(), small)
 
 
 def replace_settings(environment: Environment, settings: Any) -> Environment:
@@ -526,13 +528,14 @@ def test_the_books_of_a_run_with_all_of_these_balance(together: Together) -> Non
     assert f"and {len(HELD) - 5} more" in (books.run.reason or "")
 
 
-def test_what_was_rewritten_meanwhile_is_new_to_the_next_run(together: Together) -> None:
+def test_what_was_rewritten_or_put_back_meanwhile_is_new_to_the_next_run(together: Together) -> None:
     assert together.second.run.state == "success"
     assert [row.key.split("/")[-1] for row in together.second.objects] == [
         "rewritten.csv",
         "rewritten_in_validate.csv",
+        "vanished.csv",
     ]
-    counts(together.second, read=6, inserted=6)
+    counts(together.second, read=7, inserted=7)
 
 
 def test_a_row_with_several_faults_is_one_row_with_all_of_them(together: Together) -> None:

@@ -99,6 +99,14 @@ def test_a_held_object_is_tried_again_for_a_reason(
     assert len(road.record(again, listed("a.csv"), **options)) == tried
 
 
+def test_a_held_object_that_was_put_again_is_tried_again(road: Road) -> None:
+    (found,) = road.record(road.run(), listed("a.csv"))
+    assert ledger.hold_object(road.pipeline, found.object_id, "gone")
+    (again,) = road.record(road.run(), listed("a.csv", minute=9))
+    assert again.version > found.version
+    assert road.record(road.run(), listed("a.csv", minute=9)) == []
+
+
 def test_the_same_content_again_is_a_duplicate(road: Road) -> None:
     _, (first,) = road.loaded(listed("a.csv"))
     (again,) = road.record(road.run(), listed("a.csv", etag="other", minute=9))

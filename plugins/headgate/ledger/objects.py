@@ -96,8 +96,9 @@ def record_objects(
 ) -> int:
     """Record the new ones of a listing for this run, in state found; how many.
 
-    A page of the listing is a transaction. Held objects are tried again when the contract changed
-    since, when `named` (the user listed the objects), and with `accept_rejects` or `reload`.
+    A page of the listing is a transaction. Held objects are tried again when they were put again or
+    the contract changed since, when `named` (the user listed the objects), and with `accept_rejects`
+    or `reload`.
     """
     recorded = 0
     for page in _pages(listed):

@@ -153,7 +153,7 @@ def _load(
         try:
             document = load(str(piece[starts[index] : ends[index]], "utf-8"))
         except (ValueError, RecursionError) as error:
-            bad.append((index, f"the line is not JSON: {error}"))
+            bad.append((index, f"the line is not JSON: {_fault(error)}"))
             continue
         if isinstance(document, dict):
             good.append(index)
@@ -193,6 +193,13 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False)  # true, false, or nested (its numbers as strings)
+
+
+def _fault(error: ValueError | RecursionError) -> str:
+    """What is wrong with the line, and where in it."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos + 1}"
+    return str(error)
 
 
 def _blank(cells: Mapping[str, pa.Array], rows: int) -> Int64s:
