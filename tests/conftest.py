@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session")
+def egrid() -> Path:
+    """Folder of real EPA files and their true totals, no part of the project; skips where it is absent."""
+    folder = Path(os.environ.get("HEADGATE_SHARED", CHECKOUT.parent / "shared")) / "data" / "egrid"
+    if not folder.is_dir():
+        pytest.skip(f"no real eGRID files in {folder}; HEADGATE_SHARED names another place")
+    return folder
+
+
 @dataclass(frozen=True)
 class Servers:
     """The running private servers of the test home."""

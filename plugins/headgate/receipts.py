@@ -111,12 +111,12 @@ def merge(
     """
     names = _identifiers(table, stage, columns, key)
     values = {"dataset": dataset, "lineage": lineage, "object_id": object_id, "version": version}
-    suffix = "_late" if late else ""
-    cursor.execute(template(f"merge_rows{suffix}").format(**names), values)
+    cursor.execute(template("merge_rows_late" if late else "merge_rows").format(**names), values)
     inserted, updated = one(cursor)
     superseded = 0
     if inserted + updated < rows:
-        cursor.execute(template(f"merge_superseded{suffix}").format(**names), values)
+        count = template("merge_superseded_late" if late else "merge_superseded")
+        cursor.execute(count.format(**names), values)
         (superseded,) = one(cursor)
     return Merged(inserted, updated, rows - inserted - updated - superseded, superseded)
 

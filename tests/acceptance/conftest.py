@@ -60,12 +60,3 @@ def headgate() -> Iterator[Headgate]:
     stack("up")
     yield stack
     stack("down")
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder with real EPA files and their true totals; skips where it is absent."""
-    folder = Path(os.environ.get("HEADGATE_SHARED", PROJECT.parent / "shared")) / "data" / "egrid"
-    if not folder.is_dir():
-        pytest.skip("no real eGRID files beside the checkout (set HEADGATE_SHARED to their folder)")
-    return folder

@@ -12,18 +12,18 @@ from tests.acceptance.conftest import Headgate
 
 
 @pytest.fixture(scope="module")
-def books(headgate: Headgate, shared: Path) -> dict[str, Any]:
+def books(headgate: Headgate, egrid: Path) -> dict[str, Any]:
     """All real files of both datasets, loaded."""
     patterns = {"egrid_plants": "plnt_*.csv", "egrid_generators": "gen_*.csv"}
-    files = {dataset: sorted(shared.glob(pattern)) for dataset, pattern in patterns.items()}
+    files = {dataset: sorted(egrid.glob(pattern)) for dataset, pattern in patterns.items()}
     for dataset, paths in files.items():
         headgate("put", dataset, *paths)
     return {dataset: headgate.run(dataset) for dataset in files}
 
 
 @pytest.fixture(scope="module")
-def truth(shared: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((shared / "ground_truth.json").read_text())
+def truth(egrid: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((egrid / "ground_truth.json").read_text())
     return found
 
 
@@ -53,13 +53,13 @@ def test_a_year_equals_the_published_totals(headgate: Headgate, truth: dict[str,
 
 
 @pytest.mark.usefixtures("books")
-def test_a_messy_export_gives_the_sums_of_its_clean_twin(headgate: Headgate, shared: Path) -> None:
+def test_a_messy_export_gives_the_sums_of_its_clean_twin(headgate: Headgate, egrid: Path) -> None:
     sums = (
         "SELECT count(*) AS n, sum(net_generation_mwh) AS mwh, sum(co2_short_tons) AS co2, "
         "sum(nameplate_capacity_mw) AS mw FROM egrid.plants WHERE year = 2018"
     )
     [clean] = headgate.sql(sums)
-    headgate("put", "egrid_plants", shared / "messy" / "plnt_2018_epa_explorer.csv")
+    headgate("put", "egrid_plants", egrid / "messy" / "plnt_2018_epa_explorer.csv")
     book = headgate.run("egrid_plants")
     assert book["balanced"]
     assert book["rows"]["read"] == clean["n"] + 1
@@ -69,8 +69,8 @@ def test_a_messy_export_gives_the_sums_of_its_clean_twin(headgate: Headgate, sha
 
 
 @pytest.mark.usefixtures("books")
-def test_an_export_without_plant_codes_is_refused_with_a_reason(headgate: Headgate, shared: Path) -> None:
-    headgate("put", "egrid_plants", shared / "messy" / "plnt_2010_yazrey.csv")
+def test_an_export_without_plant_codes_is_refused_with_a_reason(headgate: Headgate, egrid: Path) -> None:
+    headgate("put", "egrid_plants", egrid / "messy" / "plnt_2010_yazrey.csv")
     book = headgate.run("egrid_plants", check=False)
     assert book["state"] == "failed"
     assert book["rows"]["read"] == 0

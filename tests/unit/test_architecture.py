@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,6 +12,8 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+SHOWN_TO_PEOPLE = CHECKOUT / "plugins/headgate/cli/demo.py"  # the query that the demo prints and runs
+STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH)\b")
 HEAVY = ("airflow", "great_expectations", "minio", "numpy", "openpyxl", "pandas", "pyarrow")
 
 
@@ -18,6 +22,11 @@ def imported_by(statement: str) -> set[str]:
     code = f"{statement}\nimport sys\nprint(' '.join({{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
+
+
+def python_files() -> list[Path]:
+    """All that is shipped."""
+    return [path for top in ("plugins", "consumers", "dags") for path in (CHECKOUT / top).rglob("*.py")]
 
 
 def test_import_contracts_are_kept() -> None:
@@ -29,6 +38,23 @@ def test_import_contracts_are_kept() -> None:
 @pytest.mark.parametrize("module", ["headgate", "headgate.cli.app", "headgate.stack", "consumers.app"])
 def test_starts_without_heavy_libraries(module: str) -> None:
     assert not imported_by(f"import {module}") & set(HEAVY)
+
+
+def test_sql_statements_stand_in_files_of_their_own() -> None:
+    found = [
+        f"{path}:{node.lineno}"
+        for path in python_files()
+        if path != SHOWN_TO_PEOPLE
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and STATEMENT.match(node.value)
+    ]
+    assert found == []
+
+
+def test_every_named_statement_is_used() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in python_files())
+    names = [path.stem for path in (CHECKOUT / "sql" / "queries").glob("*.sql")]
+    assert [name for name in names if f'"{name}"' not in code] == []
 
 
 def test_airflow_does_not_load_the_library_as_plugins() -> None:

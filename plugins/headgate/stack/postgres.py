@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -162,24 +163,24 @@ def run_initdb(layout: Layout, password_file: Path) -> None:
 
 def make_databases(ports: Ports, secrets: Secrets) -> None:
     """Roles and databases that the migrations of Headgate and Airflow start from; harmless when there."""
-    import psycopg2
+    from headgate.db import connect
 
-    connection = psycopg2.connect(admin_url(ports, secrets), application_name="headgate up")
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            make_role(cursor, "headgate_owner", secrets.headgate_owner, "CREATEROLE")
-            make_role(cursor, "airflow", secrets.airflow_database, "NOCREATEROLE")
-            make_database(cursor, DATABASE, "headgate_owner")
-            make_database(cursor, AIRFLOW_DATABASE, "airflow")
-    finally:
-        connection.close()
+    with (
+        closing(connect(admin_url(ports, secrets), application_name="headgate up", autocommit=True)) as conn,
+        conn.cursor() as cursor,
+    ):
+        make_role(cursor, "headgate_owner", secrets.headgate_owner, "CREATEROLE")
+        make_role(cursor, "airflow", secrets.airflow_database, "NOCREATEROLE")
+        make_database(cursor, DATABASE, "headgate_owner")
+        make_database(cursor, AIRFLOW_DATABASE, "airflow")
 
 
 def make_role(cursor: Cursor, name: str, password: str, attribute: str) -> None:
     from psycopg2 import sql
 
-    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,))
+    from headgate.db import query
+
+    cursor.execute(query("role_exists"), {"name": name})
     verb = "ALTER" if cursor.fetchone() else "CREATE"
     statement = sql.SQL("{} ROLE {} LOGIN {} PASSWORD {}")
     cursor.execute(
@@ -190,7 +191,9 @@ def make_role(cursor: Cursor, name: str, password: str, attribute: str) -> None:
 def make_database(cursor: Cursor, name: str, owner: str) -> None:
     from psycopg2 import sql
 
-    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+    from headgate.db import query
+
+    cursor.execute(query("database_exists"), {"name": name})
     if not cursor.fetchone():
         cursor.execute(
             sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner))
