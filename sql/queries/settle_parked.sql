@@ -1,5 +1,5 @@
 -- Messages of the run that a consumer could not apply and parked; one that was replayed has its receipt.
-SELECT DISTINCT ON (b.message_id) b.message_id, a.summary, a.raised_at
+SELECT DISTINCT ON (b.message_id) b.message_id, a.summary
 FROM headgate.object o
 JOIN headgate.chunk c USING (object_id)
 JOIN headgate.batch b USING (chunk_id)

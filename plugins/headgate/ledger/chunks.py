@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from psycopg2.extras import Json, execute_values
 
 from headgate.db import one, query, records, transaction
 from headgate.errors import Fatal
-from headgate.ledger.objects import lock_object
+from headgate.ledger.objects import lock_object, pages
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -48,8 +47,6 @@ class Chunk(ChunkWork):
 
     state: str
     rows_read: int
-    rows_blank: int
-    rows_accepted: int
     rows_rejected: int
     rule_counts: dict[str, int]
 
@@ -107,10 +104,8 @@ class BatchRef:
 
 @dataclass(frozen=True)
 class WorkSize:
-    """What is before a run: objects to inspect, chunks to validate; sizes in bytes."""
+    """Chunks that a run has to validate, and their bytes."""
 
-    objects: int
-    object_bytes: int
     chunks: int
     chunk_bytes: int
 
@@ -125,8 +120,7 @@ def plan_chunks(conn: Connection, object_id: int, plans: Iterable[PlannedChunk])
             raise Fatal(f"object {object_id} is published and cannot be cut again")
         cursor.execute(query("chunk_delete"), {"object_ids": [object_id]})
     count = 0
-    rest = iter(plans)
-    while page := list(islice(rest, PAGE)):
+    for page in pages(plans, PAGE):
         with transaction(conn) as cursor:
             rows = [
                 (object_id, p.ordinal, Json(p.source), p.first_row, p.first_line, p.records) for p in page
@@ -137,7 +131,7 @@ def plan_chunks(conn: Connection, object_id: int, plans: Iterable[PlannedChunk])
 
 
 def work_size(conn: Connection, run_id: int) -> WorkSize:
-    """How much the run has to inspect and to validate."""
+    """How much the run has to validate."""
     with transaction(conn) as cursor:
         cursor.execute(query("work_size"), {"run_id": run_id})
         return records(cursor, WorkSize)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.db import one, query, records, transaction
@@ -45,17 +45,10 @@ class _Totals:
 
 
 @dataclass(frozen=True)
-class ObjectTotals:
+class ObjectTotals(_Totals):
     """What validation found in an object; `unstaged` chunks have not been validated."""
 
     object: ObjectVersion
-    chunks: int
-    unstaged: int
-    read: int
-    blank: int
-    accepted: int
-    rejected: int
-    rule_counts: dict[str, int]
 
 
 def object_totals(conn: Connection, run_id: int) -> list[ObjectTotals]:
@@ -65,18 +58,15 @@ def object_totals(conn: Connection, run_id: int) -> list[ObjectTotals]:
         objects = {found.object_id: found for found in records(cursor, ObjectVersion)}
         cursor.execute(query("object_totals"), {"run_id": run_id})
         totals = records(cursor, _Totals)
-    return [_joined(objects[found.object_id], found) for found in totals if found.object_id in objects]
+    return [
+        ObjectTotals(**vars(found), object=objects[found.object_id])
+        for found in totals
+        if found.object_id in objects
+    ]
 
 
 def _waiting(run_id: int) -> dict[str, Any]:
     return {"run_id": run_id, "states": ["inspected", "validated"], "lane": 0, "lanes": 1}
-
-
-def _joined(found: ObjectVersion, totals: _Totals) -> ObjectTotals:
-    counts = {
-        field.name: getattr(totals, field.name) for field in fields(totals) if field.name != "object_id"
-    }
-    return ObjectTotals(object=found, **counts)
 
 
 def mark_validated(conn: Connection, object_id: int) -> None:

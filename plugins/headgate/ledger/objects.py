@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg2.extras import Json
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
+T = TypeVar("T")
 PAGE = 10_000  # listed objects a statement: some 2 MB of parameters
 
 
@@ -63,27 +64,6 @@ class ObjectVersion:
         return self.state in ("published", "loaded")
 
 
-def new_objects(
-    conn: Connection,
-    run: Run,
-    bucket: str,
-    listed: Iterable[Listed],
-    *,
-    reload: bool = False,
-    named: bool = False,
-    accept_rejects: bool = False,
-) -> list[Listed]:
-    """Those of a listing that the ledger does not know in this version; writes nothing."""
-    found: list[Listed] = []
-    for page in _pages(listed):
-        with transaction(conn) as cursor:
-            cursor.execute(
-                query("object_list_new"), _comparison(run, bucket, page, reload, named or accept_rejects)
-            )
-            found += records(cursor, Listed)
-    return found
-
-
 def record_objects(
     conn: Connection,
     run: Run,
@@ -101,7 +81,7 @@ def record_objects(
     or `reload`.
     """
     recorded = 0
-    for page in _pages(listed):
+    for page in pages(listed, PAGE):
         with transaction(conn) as cursor:
             cursor.execute(query("object_scan_lock"), {"dataset": run.dataset})
             cursor.execute(
@@ -111,9 +91,10 @@ def record_objects(
     return recorded
 
 
-def _pages(listed: Iterable[Listed]) -> Iterator[list[Listed]]:
-    rest = iter(listed)
-    while page := list(islice(rest, PAGE)):
+def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of `size`, the last one may be shorter."""
+    rest = iter(items)
+    while page := list(islice(rest, size)):
         yield page
 
 
@@ -155,11 +136,7 @@ def adopt_objects(conn: Connection, run: Run, dead_run_ids: Sequence[int] = ()) 
 def get_object(conn: Connection, object_id: int) -> ObjectVersion:
     """The object version with this id; ``Fatal`` when there is none."""
     with transaction(conn) as cursor:
-        cursor.execute(query("object_get"), {"object_id": object_id})
-        found = records(cursor, ObjectVersion)
-    if not found:
-        raise Fatal(f"the ledger has no object {object_id}")
-    return found[0]
+        return _object(cursor, "object_get", object_id)
 
 
 def objects_of_run(
@@ -179,7 +156,11 @@ def objects_of_run(
 
 def lock_object(cursor: Cursor, object_id: int) -> ObjectVersion:
     """The object, locked for a change of its state until the transaction ends."""
-    cursor.execute(query("object_lock"), {"object_id": object_id})
+    return _object(cursor, "object_lock", object_id)
+
+
+def _object(cursor: Cursor, statement: str, object_id: int) -> ObjectVersion:
+    cursor.execute(query(statement), {"object_id": object_id})
     found = records(cursor, ObjectVersion)
     if not found:
         raise Fatal(f"the ledger has no object {object_id}")

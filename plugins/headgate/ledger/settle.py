@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -34,7 +33,6 @@ class Parked:
 
     message_id: UUID
     summary: str
-    raised_at: datetime
 
 
 @dataclass(frozen=True)
