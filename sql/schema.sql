@@ -1,39 +1,6 @@
 CREATE SCHEMA headgate;
 ALTER SCHEMA headgate OWNER TO headgate_owner;
 COMMENT ON SCHEMA headgate IS 'Control plane of Headgate: what was read, where each row went';
-CREATE TABLE headgate.object (
-    object_id bigint NOT NULL,
-    dataset text NOT NULL,
-    bucket text NOT NULL,
-    key text NOT NULL,
-    version_id text,
-    etag text NOT NULL,
-    size bigint NOT NULL,
-    last_modified timestamp with time zone NOT NULL,
-    lineage text NOT NULL,
-    version bigint NOT NULL,
-    sha256 text,
-    state text DEFAULT 'found'::text NOT NULL,
-    reason text,
-    run_id bigint NOT NULL,
-    contract_version integer NOT NULL,
-    replay_of bigint,
-    inspection jsonb DEFAULT '{}'::jsonb NOT NULL,
-    found_at timestamp with time zone DEFAULT now() NOT NULL,
-    published_at timestamp with time zone,
-    loaded_at timestamp with time zone,
-    CONSTRAINT object_state_check CHECK ((state = ANY (ARRAY['found'::text, 'inspected'::text, 'validated'::text, 'published'::text, 'loaded'::text, 'held'::text, 'duplicate'::text])))
-);
-ALTER TABLE headgate.object OWNER TO headgate_owner;
-CREATE FUNCTION headgate.effective_version(of_object bigint) RETURNS bigint
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT max(n.version) AS max
-    FROM (headgate.object o
-      JOIN headgate.object n ON (((n.dataset = o.dataset) AND (n.lineage = o.lineage) AND (n.state = ANY (ARRAY['published'::text, 'loaded'::text])))))
-   WHERE (o.object_id = effective_version.of_object);
-END;
-ALTER FUNCTION headgate.effective_version(of_object bigint) OWNER TO headgate_owner;
 CREATE FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -102,6 +69,30 @@ BEGIN
 END
 $_$;
 ALTER FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) OWNER TO headgate_owner;
+CREATE TABLE headgate.object (
+    object_id bigint NOT NULL,
+    dataset text NOT NULL,
+    bucket text NOT NULL,
+    key text NOT NULL,
+    version_id text,
+    etag text NOT NULL,
+    size bigint NOT NULL,
+    last_modified timestamp with time zone NOT NULL,
+    lineage text NOT NULL,
+    version bigint NOT NULL,
+    sha256 text,
+    state text DEFAULT 'found'::text NOT NULL,
+    reason text,
+    run_id bigint NOT NULL,
+    contract_version integer NOT NULL,
+    replay_of bigint,
+    inspection jsonb DEFAULT '{}'::jsonb NOT NULL,
+    found_at timestamp with time zone DEFAULT now() NOT NULL,
+    published_at timestamp with time zone,
+    loaded_at timestamp with time zone,
+    CONSTRAINT object_state_check CHECK ((state = ANY (ARRAY['found'::text, 'inspected'::text, 'validated'::text, 'published'::text, 'loaded'::text, 'held'::text, 'duplicate'::text])))
+);
+ALTER TABLE headgate.object OWNER TO headgate_owner;
 CREATE FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) RETURNS TABLE(key text, etag text, size bigint, last_modified timestamp with time zone, version_id text)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -253,6 +244,15 @@ CREATE FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint
    ORDER BY o.object_id;
 END;
 ALTER FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) OWNER TO headgate_owner;
+CREATE FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM (headgate.object o
+              JOIN headgate.object n ON (((n.dataset = o.dataset) AND (n.lineage = o.lineage))))
+           WHERE ((o.object_id = vouched_since.written_by) AND (n.version >= vouched_since.version) AND (ROW(n.version, n.object_id) > ROW(vouched_since.version, vouched_since.object_id)) AND (n.state = ANY (ARRAY['published'::text, 'loaded'::text])) AND (n.replay_of IS NULL)))) AS "exists";
+END;
+ALTER FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) OWNER TO headgate_owner;
 CREATE TABLE headgate.alert (
     alert_id bigint NOT NULL,
     kind text NOT NULL,
@@ -555,15 +555,11 @@ ALTER TABLE ONLY headgate.replay
 GRANT USAGE ON SCHEMA headgate TO headgate_loader;
 GRANT USAGE ON SCHEMA headgate TO headgate_pipeline;
 GRANT USAGE ON SCHEMA headgate TO headgate_reader;
+REVOKE ALL ON FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.object TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.object TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.object TO headgate_loader;
-REVOKE ALL ON FUNCTION headgate.effective_version(of_object bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.effective_version(of_object bigint) TO headgate_loader;
-GRANT ALL ON FUNCTION headgate.effective_version(of_object bigint) TO headgate_pipeline;
-GRANT ALL ON FUNCTION headgate.effective_version(of_object bigint) TO headgate_reader;
-REVOKE ALL ON FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) TO headgate_pipeline;
 REVOKE ALL ON FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.quarantine TO headgate_reader;
@@ -584,6 +580,10 @@ GRANT SELECT,INSERT,UPDATE ON TABLE headgate.receipt TO headgate_loader;
 REVOKE ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) TO headgate_pipeline;
 GRANT ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) TO headgate_reader;
+REVOKE ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) TO headgate_loader;
+GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) TO headgate_pipeline;
+GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) TO headgate_reader;
 GRANT SELECT ON TABLE headgate.alert TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.alert TO headgate_pipeline;
 GRANT SELECT,INSERT ON TABLE headgate.alert TO headgate_loader;

@@ -52,7 +52,11 @@ def _place(cursor: Cursor, target: Target, batch: RowBatch, body: bytes) -> Coun
     """Each row of the body into the table or the quarantine."""
     first = _is_first(cursor, batch)
     lateness = receipts.lateness(
-        cursor, dataset=batch.dataset, version=batch.object_version, lineage=batch.lineage
+        cursor,
+        dataset=batch.dataset,
+        object_id=batch.object_id,
+        version=batch.object_version,
+        lineage=batch.lineage,
     )
     if lateness.superseded:
         return Counts(rows=batch.rows, superseded=batch.rows)

@@ -85,9 +85,10 @@ def claim(cursor: Cursor, *, message_id: UUID, object_id: int, chunk_id: int, co
     return cursor.fetchone() is not None
 
 
-def lateness(cursor: Cursor, *, dataset: str, version: int, lineage: str) -> Lateness:
+def lateness(cursor: Cursor, *, dataset: str, object_id: int, version: int, lineage: str) -> Lateness:
     """Was something newer published in the dataset, or even in the object's own succession?"""
-    cursor.execute(query("receipt_lateness"), {"dataset": dataset, "version": version, "lineage": lineage})
+    values = {"dataset": dataset, "object_id": object_id, "version": version, "lineage": lineage}
+    cursor.execute(query("receipt_lateness"), values)
     return Lateness(*one(cursor))
 
 

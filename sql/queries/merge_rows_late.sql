@@ -1,5 +1,5 @@
 -- Like merge_rows, for a message that arrives after a newer object was published: a row is only written where
--- nothing newer vouches for the one that is there (see headgate.effective_version).
+-- nothing newer vouches for the one that is there (see headgate.vouched_since).
 WITH succession AS MATERIALIZED (
     SELECT object_id FROM headgate.object WHERE dataset = %(dataset)s AND lineage = %(lineage)s
 ),
@@ -22,7 +22,7 @@ merged AS (
             ({target_columns}) IS DISTINCT FROM ({excluded_columns})
             OR t._object_id NOT IN (SELECT object_id FROM succession)
         )
-        AND coalesce(headgate.effective_version(t._object_id), t._object_version) <= excluded._object_version
+        AND NOT headgate.vouched_since(t._object_id, excluded._object_version, excluded._object_id)
     RETURNING xmax = 0 AS inserted, _loaded_at = statement_timestamp() AS changed
 )
 SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE changed AND NOT inserted) FROM merged;

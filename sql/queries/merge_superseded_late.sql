@@ -3,4 +3,4 @@ SELECT count(*)
 FROM {stage} s
 JOIN {table} t ON {same_key_target}
 WHERE (t._object_version, t._object_id) > (%(version)s, %(object_id)s)
-    OR coalesce(headgate.effective_version(t._object_id), t._object_version) > %(version)s;
+    OR headgate.vouched_since(t._object_id, %(version)s, %(object_id)s);

@@ -1,6 +1,6 @@
--- Records the new ones of a listing. The version is the time of arrival in microseconds. A replay
--- (its key stands in headgate.replay) is in its origin's succession and has its version; a reload is newer
--- than all of its succession.
+-- Records the new ones of a listing. The version is the time of arrival in microseconds, but never older than what
+-- was listed under the key before: the store's clock may be coarse or wrong, a reload has the time of what it
+-- reloads. A replay (its key stands in headgate.replay) is in its origin's succession and has its version.
 INSERT INTO headgate.object
     (dataset, bucket, key, version_id, etag, size, last_modified, lineage, version, run_id, contract_version, replay_of)
 SELECT
@@ -12,7 +12,7 @@ SELECT
     n.size,
     n.last_modified,
     coalesce(origin.lineage, n.key),
-    coalesce(origin.version, greatest(arrival.version, CASE WHEN %(reload)s THEN newest.version + 1 END)),
+    coalesce(origin.version, greatest(arrival.version, newest.version + 1)),
     %(run_id)s,
     %(contract_version)s,
     origin.object_id
@@ -24,7 +24,7 @@ CROSS JOIN LATERAL (SELECT (extract(epoch FROM n.last_modified) * 1000000)::bigi
 LEFT JOIN LATERAL (
     SELECT o.version
     FROM headgate.object o
-    WHERE o.dataset = %(dataset)s AND o.lineage = n.key
+    WHERE o.dataset = %(dataset)s AND o.lineage = n.key AND o.state NOT IN ('held', 'duplicate')
     ORDER BY o.version DESC
     LIMIT 1
 ) newest ON true

@@ -15,4 +15,5 @@ WITH replaced AS (
 UPDATE headgate.object o
 SET state = 'duplicate', reason = format('never read: object %%s replaced it first', replaced.newer)
 FROM replaced
-WHERE o.object_id = replaced.object_id;
+WHERE o.object_id = replaced.object_id
+    AND o.state IN ('found', 'inspected', 'validated');  -- still, when the row's lock was waited for

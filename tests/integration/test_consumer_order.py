@@ -21,11 +21,15 @@ LINEAGES = {"a.csv": ("p", "q", "r"), "b.csv": ("q", "r", "s"), "c.csv": ("r", "
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a file: a value for each key of the file, in up to two batches."""
+    """A version of a file: a value for each key of the file, in up to two batches.
+
+    ``together``: it arrived in the same moment as the one before, if that is another file.
+    """
 
     lineage: str
     values: tuple[int, int, int]
     cut: int
+    together: bool
 
     def rows(self) -> list[Row]:
         keys = LINEAGES[self.lineage]
@@ -35,7 +39,11 @@ class Version:
 VALUES = st.integers(0, 2)  # few, so that rows are often equal
 VERSIONS = st.lists(
     st.builds(
-        Version, st.sampled_from(sorted(LINEAGES)), st.tuples(VALUES, VALUES, VALUES), st.integers(1, 2)
+        Version,
+        st.sampled_from(sorted(LINEAGES)),
+        st.tuples(VALUES, VALUES, VALUES),
+        st.integers(1, 2),
+        st.booleans(),
     ),
     min_size=1,
     max_size=5,
@@ -93,8 +101,13 @@ def publish(lab: Lab, versions: list[Version], together: int) -> list[list[RowBa
     The ledger knows the later ones only when it is their turn, as in a run after the other.
     """
     steps: list[list[RowBatch]] = []
+    moments: dict[str, int] = {}
+    moment = 1
     for number, version in enumerate(versions, 1):
-        thing = lab.thing(version.lineage, number)
+        if not version.together or moments.get(version.lineage) == moment:
+            moment += 1
+        moments[version.lineage] = moment
+        thing = lab.thing(version.lineage, moment)
         rows = version.rows()
         batches = [
             lab.batch(thing, rows[: version.cut]),
