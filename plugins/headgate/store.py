@@ -146,7 +146,7 @@ class ObjectStore:
 
     def _read_once(self, bucket: str, key: str, offset: int, length: int, etag: str | None) -> bytes:
         with self._response(bucket, key, offset, length, etag) as response:
-            body: bytes = response.read()
+            body: bytes = response.read(decode_content=False)
         if len(body) != length:
             raise Retriable(f"{key}: the store sent {len(body)} of {length} bytes from offset {offset}")
         return body
@@ -157,7 +157,7 @@ class ObjectStore:
 
     def _read_all(self, bucket: str, key: str) -> bytes:
         with self._response(bucket, key, 0, 0, None) as response:
-            return bytes(response.read())
+            return bytes(response.read(decode_content=False))
 
     @contextmanager
     def _response(self, bucket: str, key: str, offset: int, length: int, etag: str | None) -> Iterator[Any]:
@@ -301,7 +301,8 @@ class ObjectReader:
     def _read_some(self, wanted: int) -> bytes:
         if self._response is None:
             self._response = self._open_at(self._position)
-        piece: bytes = self._response.read(wanted)
+        # As stored, whatever Content-Encoding the object was put with: sizes and ranges are of those bytes.
+        piece: bytes = self._response.read(wanted, decode_content=False)
         if not piece:
             raise Retriable(f"{self._key}: the store ended at byte {self._position} of {self._size}")
         return piece

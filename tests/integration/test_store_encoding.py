@@ -1,0 +1,34 @@
+"""An object that says of itself how it is encoded is read as it is stored."""
+
+from __future__ import annotations
+
+import gzip
+import io
+
+import pytest
+
+from headgate.store import ObjectStore
+from tests.conftest import Buckets
+
+
+@pytest.fixture
+def store(buckets: Buckets) -> ObjectStore:
+    return ObjectStore(
+        buckets.endpoint, buckets.access_key, buckets.secret_key, buckets.region, patience=5.0
+    )
+
+
+def test_content_that_was_put_with_an_encoding_is_not_decoded_in_transit(
+    store: ObjectStore, buckets: Buckets
+) -> None:
+    """As ``aws s3 cp --content-encoding gzip`` puts it: sizes and byte ranges are those of the stored bytes."""
+    body = gzip.compress(b"id,name\n" + b"1,a\n" * 5000)
+    store.client.put_object(
+        buckets.landing, "d/a.csv.gz", io.BytesIO(body), len(body), metadata={"Content-Encoding": "gzip"}
+    )
+    stored = store.stat(buckets.landing, "d/a.csv.gz")
+
+    with store.open(buckets.landing, stored.key, etag=stored.etag, size=stored.size) as reader:
+        assert reader.read() == body
+    assert store.read_range(buckets.landing, stored.key, 10, 20, etag=stored.etag) == body[10:30]
+    assert store.read(buckets.landing, stored.key) == body
