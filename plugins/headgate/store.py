@@ -10,7 +10,6 @@ ETag of every answer is compared with the one that was scanned.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from headgate.errors import DataError, Fatal, Retriable
+from headgate.patience import Pauses
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 PART_BYTES = 16 * 1024 * 1024  # of a multipart upload; one part is in memory at a time
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 120.0  # some servers hash a whole object before they answer the first request for it
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 PAGE = 1000  # objects a listing asks for at once
 T = TypeVar("T")
 
@@ -163,8 +162,8 @@ class ObjectStore:
     def _response(self, bucket: str, key: str, offset: int, length: int, etag: str | None) -> Iterator[Any]:
         response = self.client.get_object(bucket, key, offset=offset, length=length)
         try:
-            if etag is not None and (found := response.headers.get("etag", "").strip('"')) != etag:
-                raise rewritten(bucket, key, etag, found)
+            if etag is not None:
+                _expect_etag(response, key, etag)
             yield response
         finally:
             response.close()
@@ -223,22 +222,6 @@ class ObjectStore:
             except Retriable:
                 if not pauses.wait():
                     raise
-
-
-class Pauses:
-    """Growing pauses between attempts, up to ``patience`` seconds altogether."""
-
-    def __init__(self, patience: float) -> None:
-        self._deadline = time.monotonic() + patience
-        self._pause = FIRST_PAUSE
-
-    def wait(self) -> bool:
-        """Sleep before the next attempt; False when the patience would end meanwhile."""
-        if time.monotonic() + self._pause > self._deadline:
-            return False
-        time.sleep(self._pause)
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        return True
 
 
 class ObjectReader:
@@ -309,10 +292,11 @@ class ObjectReader:
 
     def _open_at(self, position: int) -> Any:
         response = self._store.client.get_object(self._bucket, self._key, offset=position)
-        found = response.headers.get("etag", "").strip('"')
-        if found != self._etag:
+        try:
+            _expect_etag(response, self._key, self._etag)
+        except ObjectChanged:
             response.close()
-            raise rewritten(self._bucket, self._key, self._etag, found)
+            raise
         return response
 
     def close(self) -> None:
@@ -335,12 +319,17 @@ class _Counted:
         return piece
 
 
-def rewritten(bucket: str, key: str, scanned: str, found: str) -> ObjectChanged:
-    """The error of an object that has other content than the scan saw."""
+def _expect_etag(response: Any, key: str, scanned: str) -> None:
+    found = response.headers.get("etag", "").strip('"')
+    if found != scanned:
+        raise _rewritten(key, f"ETag {scanned} then, {found or 'none'} now")
+
+
+def _rewritten(key: str, how: str) -> ObjectChanged:
     return ObjectChanged(
         "rewritten",
-        f"{key}: the object was rewritten after the scan (ETag {scanned} then, {found or 'none'} now); "
-        "nothing of it was published. Run the dataset again: the new content is a new object version.",
+        f"{key}: the object was rewritten after the scan ({how}); nothing of it was "
+        "published. Run the dataset again: the new content is a new object version.",
     )
 
 
@@ -391,11 +380,7 @@ def _by_status(status: int, code: str, text: str, endpoint: str, bucket: str, ke
             "Put it back and run the dataset again.",
         )
     if status == 416:  # only ranges of scanned objects are asked for
-        return ObjectChanged(
-            "rewritten",
-            f"{key}: the object was rewritten after the scan (it is shorter now); nothing of it was "
-            "published. Run the dataset again: the new content is a new object version.",
-        )
+        return _rewritten(key or bucket, "it is shorter now")
     if status in (401, 403):
         return Fatal(
             f"the object store at {endpoint} refused access to {where} (HTTP {status}). "

@@ -7,8 +7,7 @@ import io
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -252,15 +251,6 @@ def quoted(text: str | None) -> str:
 def many(count: int, *, start: int = 0, note: str = "n") -> list[Row]:
     """Rows with keys k<start> and on."""
     return [(f"k{number:07d}", float(number), note) for number in range(start, start + count)]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Poll until it holds, with backoff."""
-    pause, deadline = 0.02, time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.5)
 
 
 def lines(process: subprocess.Popen[bytes]) -> Iterator[str]:

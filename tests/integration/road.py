@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from headgate.steps.settle import settled
 from headgate.steps.stream import stream
 from headgate.steps.validate import validate
 from tests.conftest import Environment
+from tests.polling import eventually
 
 CONSUMER = Path(sys.executable).with_name("headgate-consumer")
 HEADER = "SEQPLT23,YEAR,PSTATABB,PNAME,ORISPL,NAMEPCAP,PLNGENAN"
@@ -98,7 +98,7 @@ class Road:
         """stream, and wait for the receipts."""
         for share in shares:
             stream(self.services, share)
-        until(lambda: settled(self.services, run.run_id))
+        eventually(lambda: settled(self.services, run.run_id))
 
     def run(self, **params: Any) -> RunBooks:
         """All steps."""
@@ -149,15 +149,6 @@ def plants_contract(bucket: str, changes: Mapping[str, Any]) -> Contract:
 def counts(books: RunBooks, **expected: int) -> None:
     """The rows of the books are exactly these; what is not named is zero."""
     assert books.as_json()["rows"] == ZERO | expected
-
-
-def until(condition: Any, seconds: float = 60.0) -> None:
-    """Poll with growing pauses."""
-    deadline, pause = time.monotonic() + seconds, 0.02
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.5)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from headgate import message, topology
 from headgate.message import RowBatch
 from headgate.publisher import Publisher
 from tests.conftest import Broker, Database
-from tests.integration.lab import DATASET, Lab, body_of, eventually, many
+from tests.integration.lab import DATASET, Lab, body_of, many
+from tests.polling import eventually
 
 BATCH_ROWS = 1_000
 Start = Callable[..., subprocess.Popen[bytes]]

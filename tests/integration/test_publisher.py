@@ -20,7 +20,8 @@ from headgate.events import OBJECT_HELD, Event
 from headgate.message import decode
 from headgate.publisher import Publisher
 from tests.conftest import Broker, Database, Environment
-from tests.integration.lab import DATASET, Lab, eventually, many
+from tests.integration.lab import DATASET, Lab, many
+from tests.polling import eventually
 
 QUEUE = topology.rows_queue(DATASET)
 

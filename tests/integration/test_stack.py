@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -24,18 +24,9 @@ from headgate.stack import Part, Stack, doctor, leftovers, postgres
 from headgate.stack.ports import HOST
 from headgate.stack.programs import MARK
 from tests.conftest import Servers
+from tests.polling import eventually
 
 HEADGATE = Path(sys.executable).with_name("headgate")
-PATIENCE = 60.0
-
-
-def eventually(holds: Callable[[], object]) -> None:
-    """Wait until it holds, asking ever more seldom."""
-    deadline, pause = time.monotonic() + PATIENCE, 0.02
-    while not holds():
-        assert time.monotonic() < deadline, "it never held"
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.5)
 
 
 @pytest.fixture(scope="module")

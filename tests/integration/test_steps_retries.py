@@ -22,7 +22,8 @@ from headgate.steps.stream import stream
 from headgate.steps.validate import validate
 from headgate.store import ObjectStore
 from tests.conftest import Environment
-from tests.integration.road import Road, consumer, counts, make_road, many, plant, plants, until
+from tests.integration.road import Road, consumer, counts, make_road, many, plant, plants
+from tests.polling import eventually
 
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ def test_every_step_takes_up_where_it_died(road: Road) -> None:
         persist(lambda s=share: validate(services, s, make_suite=road.suite), deaths)
     for share in persist(lambda: gate(services, run.run_id), deaths):
         persist(lambda s=share: stream(services, s), deaths)
-    until(lambda: persist(lambda: settled(services, run.run_id), deaths))
+    eventually(lambda: persist(lambda: settled(services, run.run_id), deaths))
     books = persist(lambda: report(services, run), deaths)
 
     assert (books.run.state, books.balanced) == ("success", True)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import Fatal, Retriable
-from headgate.store import Pauses
+from headgate.patience import Pauses
 
 if TYPE_CHECKING:
     import httpx

@@ -10,9 +10,8 @@ from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import typer
 from rich import box
 from rich.console import Console, JustifyMethod
 from rich.markup import escape
@@ -59,9 +58,3 @@ def table(
     if title:
         console.print(title, style="italic", markup=False, highlight=False)
     console.print(made)
-
-
-def fail(error: object) -> NoReturn:
-    """End the command with one clear red line on standard error and exit code 1."""
-    errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-    raise typer.Exit(1)

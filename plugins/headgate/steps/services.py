@@ -10,8 +10,9 @@ import structlog
 
 from headgate.db import connect
 from headgate.errors import Retriable
+from headgate.patience import Pauses
 from headgate.settings import Settings
-from headgate.store import ObjectStore, Pauses
+from headgate.store import ObjectStore
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
