@@ -272,6 +272,8 @@ def render(books: RunBooks) -> RenderableType:
     verdict = Text.from_markup("[green]The books balance:[/] ").append(equation(books.run))
     if not books.balanced:
         verdict = Text("The books do not balance.", style="red")
+    if books.state == "running":
+        verdict = Text("The run is under way, its books are open.", style="yellow")
     if books.state == "dry_run":
         verdict = Text("A dry run: nothing was published.", style="green")
     run = books.run
