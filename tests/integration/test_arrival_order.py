@@ -33,7 +33,7 @@ def road(database: Database) -> Iterator[Road]:
 
 
 def test_of_two_files_of_the_same_moment_the_later_entry_wins_however_they_arrive(lab: Lab) -> None:
-    """Many stores tell the time of arrival in whole seconds. The second confirms a row that is there already."""
+    """Many stores tell the time in whole seconds. The second file confirms a row that is there already."""
     handler = lab.handler()
     lab.handle(handler, lab.batch(lab.thing("b.csv", 1), [("x", 1, "b")]))
     first, second = lab.thing("a.csv", 7), lab.thing("b.csv", 7)
@@ -94,6 +94,7 @@ def waiting(database: Database) -> bool:
     """Whether a statement waits for a lock."""
     with closing(connect(database.admin_url, autocommit=True)) as conn, conn.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
         return bool(cursor.fetchone() == (1,))

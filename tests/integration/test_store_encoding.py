@@ -13,15 +13,13 @@ from tests.conftest import Buckets
 
 @pytest.fixture
 def store(buckets: Buckets) -> ObjectStore:
-    return ObjectStore(
-        buckets.endpoint, buckets.access_key, buckets.secret_key, buckets.region, patience=5.0
-    )
+    return ObjectStore(buckets.endpoint, buckets.access_key, buckets.secret_key, buckets.region, patience=5.0)
 
 
 def test_content_that_was_put_with_an_encoding_is_not_decoded_in_transit(
     store: ObjectStore, buckets: Buckets
 ) -> None:
-    """As ``aws s3 cp --content-encoding gzip`` puts it: sizes and byte ranges are those of the stored bytes."""
+    """As ``aws s3 cp --content-encoding gzip`` puts it: sizes and ranges are those of the stored bytes."""
     body = gzip.compress(b"id,name\n" + b"1,a\n" * 5000)
     store.client.put_object(
         buckets.landing, "d/a.csv.gz", io.BytesIO(body), len(body), metadata={"Content-Encoding": "gzip"}

@@ -45,7 +45,11 @@ def from_csv(csv: bytes) -> pa.Table:
         return pa.schema(list(types.items())).empty_table()
     return pa_csv.read_csv(
         io.BytesIO(csv),
-        read_options=pa_csv.ReadOptions(column_names=list(REJECT_COLUMNS), use_threads=False),
+        read_options=pa_csv.ReadOptions(
+            column_names=list(REJECT_COLUMNS),
+            use_threads=False,
+            block_size=len(csv),  # one block: Arrow refuses a record that is longer than a block
+        ),
         parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
             column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
