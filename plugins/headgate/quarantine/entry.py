@@ -129,5 +129,5 @@ def dismiss(conn: Connection, wanted: Filter, note: str, by: str) -> int:
 
 
 def sentence(column: str | None, reason: str) -> str:
-    """A reason with its column before it, where it does not name the column itself."""
-    return f"{column}: {reason}" if column and column not in reason else reason
+    """A reason with its column before it, unless it begins with it."""
+    return f"{column}: {reason}" if column and not reason.startswith(f"{column} ") else reason
