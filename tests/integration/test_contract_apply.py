@@ -199,6 +199,7 @@ class TestEvolve:
         with closing(connect(database.pipeline_url)) as pipeline:
             assert evolve(pipeline, "egrid_generators", ["Fuel (2nd)", "GENID", "County"]) == 2
             assert evolve(pipeline, "egrid_generators", ["County"]) == 2
+            assert evolve(pipeline, "egrid_generators", ["FUEL  (2nd) "]) == 2  # as headers are matched
             contract, version = registered(pipeline, "egrid_generators")
         assert version == 2
         column = contract.by_name["fuel_2nd"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.contract.document import contract_from_document, custom_properties
-from headgate.contract.model import SYSTEM_COLUMNS, Contract
+from headgate.contract.model import SYSTEM_COLUMNS, Contract, fold
 from headgate.contract.table import comment_ddl, evolve_ddl, grant_ddl, index_ddl, table_ddl
 from headgate.errors import Fatal
 
@@ -87,8 +87,8 @@ def evolve(conn: Connection, dataset: str, headers: Sequence[str]) -> int:
     from headgate.db import one, query, transaction
 
     contract, _ = registered(conn, dataset)
-    known = {alias.casefold() for column in contract.columns for alias in column.aliases}
-    new = [header for header in dict.fromkeys(headers) if header.casefold() not in known]
+    known = {fold(alias) for column in contract.columns for alias in column.aliases}
+    new = [header for header in dict.fromkeys(headers) if fold(header) not in known]
     names = column_names(new, taken=contract.by_name)
     with transaction(conn) as cursor:
         cursor.execute(query("contract_evolve"), {"dataset": dataset, "names": names, "headers": new})
