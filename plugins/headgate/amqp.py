@@ -20,6 +20,10 @@ HEARTBEAT_SECONDS = 60
 PRECONDITION_FAILED = 406
 
 
+class AccessRefused(Retriable):
+    """The broker answers and does not let us in: a consumer waits until it is mended, a task does not."""
+
+
 def where(url: str) -> str:
     """Host and port of an AMQP URL for messages; never its password."""
     parts = urlsplit(url)
@@ -30,7 +34,8 @@ def connect(url: str, name: str, *, blocked_timeout: float = 30.0) -> BlockingCo
     """A connection that shows as ``name`` in the broker's management pages.
 
     ``blocked_timeout``: seconds a publisher may be held by the broker's memory or disk alarm before
-    the connection is given up. ``Fatal`` when the URL is none, ``Retriable`` when the broker is away.
+    the connection is given up. ``Fatal`` when the URL is none, ``Retriable`` when the broker is away
+    (``AccessRefused`` when it does not accept the login or the vhost).
     """
     try:
         if urlsplit(url).scheme not in ("amqp", "amqps"):
@@ -64,9 +69,11 @@ def translated(place: str) -> Iterator[None]:
             f"RabbitMQ at {place} closed the channel: {error.reply_code} {error.reply_text}"
         ) from error
     except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.AuthenticationError) as error:
-        raise Retriable(f"RabbitMQ at {place} refused user or password: check HEADGATE_AMQP_URL") from error
+        raise AccessRefused(
+            f"RabbitMQ at {place} refused user or password: check HEADGATE_AMQP_URL"
+        ) from error
     except pika.exceptions.ProbableAccessDeniedError as error:
-        raise Retriable(
+        raise AccessRefused(
             f"RabbitMQ at {place} refused the vhost: check HEADGATE_AMQP_URL and the permissions"
         ) from error
     except (pika.exceptions.AMQPError, OSError) as error:

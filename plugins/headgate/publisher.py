@@ -13,7 +13,7 @@ import tenacity
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from headgate import amqp, events, message, topology
-from headgate.errors import Retriable
+from headgate.errors import Fatal, Retriable
 
 log = structlog.get_logger("headgate.publisher")
 
@@ -24,6 +24,7 @@ class Publisher:
     After a lost connection, or when a message is refused (nacked), unroutable or blocked, it is sent again
     until the broker confirms it or ``deadline`` seconds have passed; then ``Retriable``. Sending again can
     double a message on the queue, never its effect: ids are deterministic, receipts drop the second one.
+    A broker that refuses the login or the vhost is ``Fatal`` at once.
     """
 
     def __init__(
@@ -97,6 +98,9 @@ class Publisher:
         try:
             with amqp.translated(amqp.where(self._url)):
                 self._send(exchange, key, properties, body, dataset)
+        except amqp.AccessRefused as error:
+            self.close()
+            raise Fatal(str(error)) from error
         except Retriable:
             if self._channel is None or not self._channel.is_open:
                 self.close()

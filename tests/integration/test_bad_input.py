@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import zstandard
@@ -624,6 +625,32 @@ def test_wrong_credentials_stop_the_run_and_say_what_to_set(together: Together) 
         with pytest.raises(Fatal, match=r"refused access .*HEADGATE_S3_ACCESS_KEY and HEADGATE_S3_SEC"):
             stranger.open()
         assert_scan_failed(stranger)
+
+
+def test_a_wrong_database_password_stops_the_run_and_is_no_outage(together: Together) -> None:
+    stranger = with_settings(together.road, {"database_url": without_password(together, "database_url")})
+    with pytest.raises(Fatal, match=r"(?i)password"):
+        stranger.open()
+
+
+def test_a_wrong_broker_password_loses_nothing(together: Together) -> None:
+    road = together.road
+    road.put("sent_later.csv", plants(*many(3, first=910)))
+    broken = with_settings(road, {"amqp_url": without_password(together, "amqp_url")})
+    run = broken.open()
+    shares = broken.audit(run)
+    with pytest.raises(Fatal, match=r"(?i)password"):
+        broken.publish(run, shares)
+    books = report(broken.services, run, ["stream"])
+    assert (books.run.state, books.balanced, books.objects[0].missing) == ("failed", False, 3)
+    assert "3 rows in 1 of 1 messages have no receipt" in (books.run.reason or "")
+    counts(road.run(), read=3, inserted=3)
+
+
+def without_password(together: Together, name: str) -> SecretStr:
+    """The setting's URL with another password."""
+    url = urlsplit(getattr(together.road.services.settings, name).get_secret_value())
+    return SecretStr(url._replace(netloc=f"{url.username}:wrong@{url.hostname}:{url.port}").geturl())
 
 
 def test_a_bucket_that_does_not_exist_stops_the_run_and_is_named(together: Together) -> None:
