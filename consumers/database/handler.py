@@ -17,6 +17,7 @@ from consumers.database.session import Session, Target
 from consumers.delivery import Delivery, Done, Outcome, Reject
 from headgate import db, ledger, message, receipts, topology
 from headgate.errors import DataError, Fatal, HeadgateError, Retriable
+from headgate.ledger import Alert
 from headgate.message import RowBatch
 from headgate.receipts import Counts
 
@@ -88,13 +89,13 @@ class DatabaseHandler:
         """Leave an alert, if the database is there to take it."""
         try:
             session = Session(self._url, f"{self._name} stopping")
-            ledger.raise_alert(
-                session.conn,
+            alert = Alert(
                 "consumer.stopped",
                 "critical",
                 f"database consumer {self._name} stopped: {error}",
                 detail={"consumer": self._name, "reason": str(error)},
             )
+            ledger.raise_alert(session.conn, alert)
             session.close()
         except HeadgateError as problem:
             log.warning("the alert could not be stored", reason=str(problem))
@@ -176,8 +177,7 @@ class DatabaseHandler:
     def _alert_parked(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
         for delivery, outcome in zip(deliveries, outcomes, strict=True):
             if isinstance(outcome, Reject):
-                ledger.raise_alert(
-                    self._session().conn,
+                alert = Alert(
                     "message.parked",
                     "critical",
                     f"a message of {outcome.topic} is parked: {outcome.reason}",
@@ -189,6 +189,7 @@ class DatabaseHandler:
                         "reason": outcome.reason,
                     },
                 )
+                ledger.raise_alert(self._session().conn, alert)
 
 
 def is_conflict(error: Retriable) -> bool:

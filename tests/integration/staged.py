@@ -12,7 +12,16 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from headgate import ledger, receipts
 from headgate.db import transaction
-from headgate.ledger import ChunkWork, Listed, ObjectVersion, PlannedChunk, Run, StagedBatch, StagedCounts
+from headgate.ledger import (
+    BatchRef,
+    ChunkWork,
+    Listed,
+    ObjectVersion,
+    PlannedChunk,
+    Run,
+    StagedBatch,
+    StagedCounts,
+)
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -114,15 +123,19 @@ class Road:
         ledger.mark_validated(self.pipeline, found.object_id)
         assert ledger.publish_object(self.pipeline, found.object_id, [self.rejects(found.object_id)])
 
-    def apply(self, message_id: UUID, object_id: int, chunk_id: int, counts: receipts.Counts) -> bool:
+    def apply(
+        self, batch: BatchRef, counts: receipts.Counts, refused: Sequence[receipts.RefusedRow] = ()
+    ) -> bool:
         """What a consumer's transaction leaves behind; False when the message was applied before."""
         with transaction(self.loader) as cursor:
             receipts.lock_datasets(cursor, [DATASET])
-            claimed = receipts.claim(
-                cursor, message_id=message_id, object_id=object_id, chunk_id=chunk_id, consumer="test"
-            )
+            place = {"object_id": batch.object_id, "chunk_id": batch.chunk_id}
+            claimed = receipts.claim(cursor, message_id=batch.message_id, consumer="test", **place)
             if claimed:
-                receipts.close(cursor, message_id, counts)
+                receipts.quarantine_rows(
+                    cursor, dataset=DATASET, message_id=batch.message_id, rows=refused, **place
+                )
+                receipts.close(cursor, batch.message_id, counts)
         return claimed
 
     def load(self, run: Run) -> None:
@@ -131,7 +144,7 @@ class Road:
         ledger.mark_streamed(self.pipeline, [batch.message_id for batch in batches])
         for batch in batches:
             counts = receipts.Counts(batch.rows, inserted=batch.rows)
-            self.apply(batch.message_id, batch.object_id, batch.chunk_id, counts)
+            self.apply(batch, counts)
         ledger.mark_loaded(self.pipeline, run.run_id)
 
     def loaded(self, *found: Listed, rejected: int = 0) -> tuple[Run, list[ObjectVersion]]:

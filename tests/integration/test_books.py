@@ -29,26 +29,11 @@ def apply_split(road: Road, batch: BatchRef, cuts: list[int]) -> None:
     with transaction(road.pipeline) as cursor:
         cursor.execute("SELECT first_row FROM headgate.batch WHERE message_id = %s", (batch.message_id,))
         ((first_row,),) = cursor.fetchall()
-    with transaction(road.loader) as cursor:
-        receipts.claim(
-            cursor,
-            message_id=batch.message_id,
-            object_id=batch.object_id,
-            chunk_id=batch.chunk_id,
-            consumer="test",
-        )
-        receipts.quarantine_rows(
-            cursor,
-            dataset=batch.dataset,
-            object_id=batch.object_id,
-            chunk_id=batch.chunk_id,
-            message_id=batch.message_id,
-            rows=[
-                receipts.RefusedRow(first_row + place, "sqlstate:22003", "out of range", "x")
-                for place in range(counts.quarantined)
-            ],
-        )
-        receipts.close(cursor, batch.message_id, counts)
+    refused = [
+        receipts.RefusedRow(first_row + place, "sqlstate:22003", "out of range", "x")
+        for place in range(counts.quarantined)
+    ]
+    assert road.apply(batch, counts, refused)
 
 
 def sums_agree(books: RunBooks) -> None:

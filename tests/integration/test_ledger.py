@@ -13,7 +13,7 @@ import pytest
 from headgate import ledger, receipts
 from headgate.db import connect, transaction
 from headgate.errors import DataError, Fatal
-from headgate.ledger import StagedCounts
+from headgate.ledger import Alert, StagedCounts
 from tests.integration.staged import BUCKET, DATASET, Road, listed
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ def test_settling_names_what_is_missing_and_what_is_parked(road: Road) -> None:
     road.publish(found, chunks=[4, 4])
     first, second = ledger.batches_to_stream(road.pipeline, run.run_id, 0, 1)
     ledger.mark_streamed(road.pipeline, [first.message_id])
-    road.apply(first.message_id, first.object_id, first.chunk_id, receipts.Counts(4, inserted=4))
+    road.apply(first, receipts.Counts(4, inserted=4))
     status = ledger.settle_status(road.pipeline, run.run_id)
     assert (status.done, status.blocked, status.batches_received, status.rows_received) == (
         False,
@@ -317,19 +317,15 @@ def test_settling_names_what_is_missing_and_what_is_parked(road: Road) -> None:
     assert ledger.mark_loaded(road.pipeline, run.run_id) == 0
     # when the consumer parks the other message
     for expected in (True, False):
-        assert expected == ledger.raise_alert(
-            road.loader,
-            "message.parked",
-            "critical",
-            "bad digest",
-            dataset=DATASET,
-            message_id=second.message_id,
+        alert = Alert(
+            "message.parked", "critical", "bad digest", dataset=DATASET, message_id=second.message_id
         )
+        assert ledger.raise_alert(road.loader, alert) == expected
     status = ledger.settle_status(road.pipeline, run.run_id)
     assert status.blocked
     assert [parked.summary for parked in status.parked] == ["bad digest"]
     # and a person replays it
-    road.apply(second.message_id, second.object_id, second.chunk_id, receipts.Counts(4, superseded=4))
+    road.apply(second, receipts.Counts(4, superseded=4))
     assert ledger.settle_status(road.pipeline, run.run_id).done
     assert ledger.mark_loaded(road.pipeline, run.run_id) == 1
 
@@ -342,9 +338,7 @@ def test_a_message_is_claimed_once(database: Database, road: Road) -> None:
 
     def consume(_: int) -> bool:
         with closing(connect(database.loader_url)) as conn:
-            return Road(road.pipeline, conn).apply(
-                batch.message_id, batch.object_id, batch.chunk_id, receipts.Counts(5, inserted=5)
-            )
+            return Road(road.pipeline, conn).apply(batch, receipts.Counts(5, inserted=5))
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(consume, range(8))) == 1
@@ -357,7 +351,7 @@ def test_a_receipt_that_leaves_a_row_out_is_refused_and_the_message_is_free_agai
     (batch,) = ledger.batches_to_stream(road.pipeline, run.run_id, 0, 1)
     for counts, right in ((receipts.Counts(5, inserted=4), False), (receipts.Counts(5, inserted=5), True)):
         with nullcontext() if right else pytest.raises(DataError, match="receipt_check"):
-            assert road.apply(batch.message_id, found.object_id, batch.chunk_id, counts)
+            assert road.apply(batch, counts)
 
 
 def test_publishing_waits_for_the_consumers_transactions(database: Database, road: Road) -> None:
@@ -382,23 +376,8 @@ def test_rows_that_postgres_refused_are_completed_later(database: Database, road
     (found,) = road.record(run, listed("a.csv"))
     road.publish(found)
     (batch,) = ledger.batches_to_stream(road.pipeline, run.run_id, 0, 1)
-    with transaction(road.loader) as cursor:
-        receipts.claim(
-            cursor,
-            message_id=batch.message_id,
-            object_id=found.object_id,
-            chunk_id=batch.chunk_id,
-            consumer="a",
-        )
-        receipts.quarantine_rows(
-            cursor,
-            dataset=DATASET,
-            object_id=found.object_id,
-            chunk_id=batch.chunk_id,
-            message_id=batch.message_id,
-            rows=[receipts.RefusedRow(3, "sqlstate:22003", "out of range", "3,9e999")],
-        )
-        receipts.close(cursor, batch.message_id, receipts.Counts(5, inserted=4, quarantined=1))
+    refused = receipts.RefusedRow(3, "sqlstate:22003", "out of range", "3,9e999")
+    road.apply(batch, receipts.Counts(5, inserted=4, quarantined=1), [refused])
     (reject,) = ledger.load_rejects(road.pipeline, run.run_id)
     assert (reject.row_number, reject.chunk_id) == (3, batch.chunk_id)
     ledger.complete_reject(road.pipeline, reject.quarantine_id, line=4, raw='"3","9e999"')

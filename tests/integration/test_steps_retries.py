@@ -12,7 +12,7 @@ import pytest
 from headgate import ledger
 from headgate.db import connect
 from headgate.errors import DataError
-from headgate.ledger import Run
+from headgate.ledger import Alert, Run
 from headgate.steps.gate import gate
 from headgate.steps.inspect import inspect
 from headgate.steps.report import report
@@ -174,11 +174,7 @@ def test_settle_gives_up_on_a_parked_message_and_says_where_it_is(road: Road) ->
     ((message_id,),) = road.rows("SELECT message_id FROM headgate.batch")
     road.services.ledger(
         ledger.raise_alert,
-        "message.parked",
-        "critical",
-        "not zstd",
-        dataset="egrid_plants",
-        message_id=message_id,
+        Alert("message.parked", "critical", "not zstd", dataset="egrid_plants", message_id=message_id),
     )
 
     with pytest.raises(DataError, match=r"parked.*not zstd.*headgate queues"):

@@ -4,7 +4,7 @@ Every function is one transaction on the given psycopg2 connection, may be repea
 without a second effect, and raises our errors only. The SQL is in ``sql/queries``.
 """
 
-from headgate.ledger.alerts import raise_alert
+from headgate.ledger.alerts import Alert, raise_alert
 from headgate.ledger.chunks import (
     BatchRef,
     Chunk,
@@ -54,6 +54,7 @@ from headgate.ledger.settle import (
 
 __all__ = [
     "REJECT_COLUMNS",
+    "Alert",
     "BatchRef",
     "Chunk",
     "ChunkWork",

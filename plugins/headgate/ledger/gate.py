@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.db import one, query, records, transaction
 from headgate.errors import Fatal
-from headgate.ledger.alerts import insert_alert
+from headgate.ledger.alerts import Alert, insert_alert
 from headgate.ledger.objects import ObjectVersion, lock_object
 
 if TYPE_CHECKING:
@@ -124,16 +124,16 @@ def hold_object(
         _expect_undecided(current)
         _quarantine(cursor, current, rejects, limit=examples)
         cursor.execute(query("object_set_state"), {"object_id": object_id, "state": "held", "reason": reason})
-        insert_alert(
-            cursor,
+        alert = Alert(
             "object.held",
             "critical",
             held_line(current.key, reason),
             dataset=current.dataset,
             run_id=current.run_id,
             object_id=object_id,
-            detail=detail,
+            detail=detail or {},
         )
+        insert_alert(cursor, alert)
     return True
 
 

@@ -11,7 +11,7 @@ import structlog
 from headgate import ledger
 from headgate.books import RunBooks, run_books
 from headgate.errors import DataError
-from headgate.ledger import LoadReject, Run
+from headgate.ledger import Alert, LoadReject, Run
 from headgate.steps.alerting import announce_finished
 from headgate.steps.chunks import raw_rows
 from headgate.steps.scan import Params
@@ -68,7 +68,8 @@ def alert(services: Services, run: Run, reason: str) -> None:
     """``run.failed`` in the ledger; held objects have their own alerts already."""
     summary = f"run {run.dag_run_id} of {run.dataset} failed: {reason}"
     services.ledger(
-        ledger.raise_alert, "run.failed", "critical", summary, dataset=run.dataset, run_id=run.run_id
+        ledger.raise_alert,
+        Alert("run.failed", "critical", summary, dataset=run.dataset, run_id=run.run_id),
     )
 
 
