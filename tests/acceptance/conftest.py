@@ -55,7 +55,7 @@ class Headgate:
 def headgate() -> Iterator[Headgate]:
     """`headgate up` in a new home of its own, `headgate down` at the end."""
     stack = Headgate(PROJECT / ".headgate" / "acceptance")
-    stack("down", check=False)  # what an earlier session was killed over
+    stack("down", check=False)  # what a killed run left
     shutil.rmtree(stack.home, ignore_errors=True)
     stack("up")
     yield stack

@@ -20,12 +20,17 @@ Python = Callable[..., str]
 
 @pytest.fixture
 def airflow_python(tmp_path: Path) -> Python:
-    """Runs a script of this folder with an Airflow home of its own; what it printed."""
+    """Runs scripts with an Airflow of the test's own."""
+    return python_with(tmp_path / "airflow")
+
+
+def python_with(home: Path) -> Python:
+    """Runs a script of this folder with this Airflow home; what it printed."""
 
     def run(script: str, *arguments: object, **variables: str) -> str:
         finished = subprocess.run(
             [sys.executable, HERE / script, *map(str, arguments)],
-            env={**os.environ, **airflow_variables(tmp_path / "airflow"), **variables},
+            env={**os.environ, **airflow_variables(home), **variables},
             cwd=CHECKOUT,
             capture_output=True,
             text=True,

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from headgate.paths import dags_dir, datasets_dir
-from tests.dags.conftest import Python, last_json
+from tests.dags.conftest import Python, last_json, python_with
 
 STEPS = ["gate", "inspect", "report", "scan", "settle", "stream", "validate"]
 DATASETS = sorted(path.stem for path in datasets_dir().glob("*.yaml"))
 
 
-@pytest.fixture
-def parsed(airflow_python: Python) -> Any:
-    return last_json(airflow_python("parse.py", dags_dir()))
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return last_json(python_with(tmp_path_factory.mktemp("airflow"))("parse.py", dags_dir()))
 
 
 def test_one_dag_a_contract_in_under_two_seconds_each_and_without_a_connection(parsed: Any) -> None:
