@@ -39,12 +39,26 @@ def apply(cursor: Cursor, target: Target, batch: RowBatch, *, consumer: str, max
 
 
 def _is_first(cursor: Cursor, batch: RowBatch) -> bool:
-    """Whether no other version of the object was published. ``DataError``: the ledger has no such object."""
-    values = {"object_id": batch.object_id, "dataset": batch.dataset, "lineage": batch.lineage}
+    """Whether no other version of the object was published. ``DataError``: the ledger knows otherwise.
+
+    A database that was restored to an earlier moment gives ids again, and the queue may still have messages
+    of its lost future: they must not pass for the batches that have their ids now.
+    """
+    values = {
+        "message_id": batch.message_id,
+        "object_id": batch.object_id,
+        "dataset": batch.dataset,
+        "lineage": batch.lineage,
+    }
     cursor.execute(db.query("consumer_object"), values)
-    known, first = db.one(cursor)
+    known, sha256, first = db.one(cursor)
     if not known:
         raise DataError(f"the ledger has no object {batch.object_id} of dataset {batch.dataset}")
+    if sha256 not in (None, batch.sha256):
+        raise DataError(
+            f"the ledger has another batch under the id {batch.message_id}: this message was sent before the "
+            "database was restored"
+        )
     return bool(first)
 
 

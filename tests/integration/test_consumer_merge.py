@@ -50,6 +50,22 @@ def test_a_corrected_object_updates_just_what_changed(lab: Lab) -> None:
     assert lab.rows()["y"] == (3, "b")
 
 
+def test_a_message_from_before_a_restore_does_not_pass_for_the_batch_that_has_its_id_now(lab: Lab) -> None:
+    thing = lab.thing("a.csv", 1)
+    lost, true = lab.batch(thing, [("x", 1, "lost")]), lab.batch(thing, [("x", 2, "true")])
+    lab.sql(
+        "INSERT INTO headgate.batch (message_id, chunk_id, ordinal, byte_offset, byte_length, rows,"
+        " first_row, last_row, sha256) VALUES (%s, %s, 0, 0, 1, 1, 1, 1, %s)",
+        str(true.message_id),
+        thing.chunk_id,
+        true.sha256,
+    )
+    rejected, done = lab.handle(lab.handler(), lost, true)
+    assert isinstance(rejected, Reject)
+    assert "another batch" in rejected.reason
+    assert (done, lab.rows()) == (Done(), {"x": (2, "true")})
+
+
 def test_an_older_version_arriving_late_is_all_superseded(lab: Lab) -> None:
     old, new = lab.thing("a.csv", 1), lab.thing("a.csv", 2)
     lab.send(lab.batch(new, [("x", 2, "new")]))
