@@ -10,17 +10,10 @@ import pytest
 
 from headgate import ledger
 from headgate.db import connect, transaction
-from tests.conftest import Broker, Database
+from tests.conftest import Database
 from tests.integration.lab import Lab
-from tests.integration.lab import eventually as until
 from tests.integration.staged import Road, listed
-
-
-@pytest.fixture
-def lab(database: Database, broker: Broker) -> Lab:
-    made = Lab(database, broker)
-    made.apply_contract()
-    return made
+from tests.polling import eventually
 
 
 @pytest.fixture
@@ -84,7 +77,7 @@ def test_an_object_that_is_published_meanwhile_is_not_set_aside_as_replaced(
             )
             # when another run takes over
             adopting = pool.submit(ledger.adopt_objects, road.pipeline, run)
-            until(lambda: waiting(database))
+            eventually(lambda: waiting(database))
         adopting.result(30)
     # then it stays published
     assert ledger.get_object(road.pipeline, old.object_id).state == "published"

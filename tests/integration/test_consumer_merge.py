@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
-
 from consumers.delivery import Done, Reject
-from tests.conftest import Broker, Database
 from tests.integration.lab import Lab, body_of, many
-
-
-@pytest.fixture
-def lab(database: Database, broker: Broker) -> Lab:
-    made = Lab(database, broker)
-    made.apply_contract()
-    return made
 
 
 def test_fresh_rows_are_inserted_and_receipted(lab: Lab) -> None:

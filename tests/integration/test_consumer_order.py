@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from consumers.database.handler import DatabaseHandler
 from consumers.delivery import Done
 from headgate.message import RowBatch
-from tests.conftest import Broker, Database
 from tests.integration.lab import Lab, Row
 
 LINEAGES = {"a.csv": ("p", "q", "r"), "b.csv": ("q", "r", "s"), "c.csv": ("r", "s", "t")}
@@ -48,13 +47,6 @@ VERSIONS = st.lists(
     min_size=1,
     max_size=5,
 )
-
-
-@pytest.fixture
-def lab(database: Database, broker: Broker) -> Lab:
-    made = Lab(database, broker)
-    made.apply_contract()
-    return made
 
 
 @pytest.fixture

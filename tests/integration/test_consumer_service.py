@@ -16,19 +16,11 @@ import zstandard
 from headgate import message, topology
 from headgate.message import RowBatch
 from headgate.publisher import Publisher
-from tests.conftest import Broker, Database
 from tests.integration.lab import DATASET, Lab, body_of, many
 from tests.polling import eventually
 
 BATCH_ROWS = 1_000
 Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def lab(database: Database, broker: Broker) -> Lab:
-    made = Lab(database, broker)
-    made.apply_contract()
-    return made
 
 
 @pytest.fixture
