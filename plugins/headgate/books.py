@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -208,15 +208,7 @@ class RowFate:
 
 def rows_of(row: RunRow | ObjectRow) -> Rows:
     """The row counts of a line of the books."""
-    return Rows(
-        read=row.read,
-        inserted=row.inserted,
-        updated=row.updated,
-        unchanged=row.unchanged,
-        superseded=row.superseded,
-        quarantined=row.quarantined,
-        blank=row.blank,
-    )
+    return Rows(**{field.name: getattr(row, field.name) for field in fields(Rows)})
 
 
 def run_books(conn: Connection, run: Run) -> RunBooks:

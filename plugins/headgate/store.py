@@ -275,12 +275,6 @@ class ObjectReader:
             self._position += len(piece)
             return piece
 
-    def readinto(self, buffer: Any) -> int:
-        """Fill ``buffer``; what ``io.BufferedReader`` asks for."""
-        piece = self.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
-
     def _read_some(self, wanted: int) -> bytes:
         if self._response is None:
             self._response = self._open_at(self._position)

@@ -2,7 +2,6 @@
 SELECT
     o.object_id,
     c.chunks,
-    c.unstaged,
     c.read,
     c.blank,
     c.accepted,
@@ -21,7 +20,6 @@ FROM headgate.object o
 CROSS JOIN LATERAL (
     SELECT
         count(*) AS chunks,
-        count(*) FILTER (WHERE p.state = 'planned') AS unstaged,
         coalesce(sum(p.rows_read), 0)::bigint AS read,
         coalesce(sum(p.rows_blank), 0)::bigint AS blank,
         coalesce(sum(p.rows_accepted), 0)::bigint AS accepted,

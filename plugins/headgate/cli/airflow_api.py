@@ -26,7 +26,6 @@ class DagRun:
 
     dag_run_id: str
     state: str  # queued, running, success, failed
-    run_after: str
 
     @property
     def finished(self) -> bool:
@@ -178,7 +177,7 @@ def _backfill(dag_id: str, start: datetime, end: datetime) -> dict[str, Any]:
 
 
 def _dag_run(entry: Mapping[str, Any]) -> DagRun:
-    return DagRun(dag_run_id=entry["dag_run_id"], state=entry["state"], run_after=entry["run_after"])
+    return DagRun(dag_run_id=entry["dag_run_id"], state=entry["state"])
 
 
 def _path(part: str) -> str:

@@ -242,13 +242,15 @@ def replay_rows(
     json: Json = False,
 ) -> None:
     """Send open rows down the road again, once: mended ones of a file, or as they are."""
+    from headgate.quarantine import origins
+
     wanted = filter_of(dataset, object, rule, column, run, since, ids, "open")
     if not (file or wanted.narrow or all_rows):
         raise typer.BadParameter("say which rows: --file, a filter such as --dataset or --id, or --all")
     if file:
         wanted = ids_of(file, wanted)
     with closing(connect_pipeline()) as conn:
-        found = origins_of(conn, wanted)
+        found = origins(conn, wanted)
         if dry_run:
             tell_plan(found, json)
             return
@@ -274,13 +276,6 @@ def ids_of(file: Path, wanted: Filter) -> Filter:
     from headgate.quarantine.texts import ID, read_rows
 
     return replace(wanted, ids=tuple(int(row[ID]) for row in read_rows(file)))
-
-
-def origins_of(conn: Connection, wanted: Filter) -> list[Origin]:
-    """The objects whose rows are meant."""
-    from headgate.quarantine import origins
-
-    return origins(conn, wanted)
 
 
 def replayed(conn: Connection, file: Path | None, wanted: Filter) -> Replayed:

@@ -36,7 +36,6 @@ REJECT_COLUMNS = (
 class _Totals:
     object_id: int
     chunks: int
-    unstaged: int
     read: int
     blank: int
     accepted: int
@@ -46,7 +45,7 @@ class _Totals:
 
 @dataclass(frozen=True)
 class ObjectTotals(_Totals):
-    """What validation found in an object; `unstaged` chunks have not been validated."""
+    """What validation found in an object."""
 
     object: ObjectVersion
 
@@ -94,7 +93,7 @@ def publish_object(conn: Connection, object_id: int, rejects: Iterable[bytes] = 
                 f"cannot publish object {object_id} ({current.key}): {unstaged} chunks are not validated; "
                 f"{rejected} rows were rejected, {stored} are staged for quarantine. Run it with reload."
             )
-        for name in ("chunk_without_batches", "quarantine_close_held", "alert_close_held"):
+        for name in ("chunk_without_batches", "object_give_up", "quarantine_close_held", "alert_close_held"):
             cursor.execute(query(name), {"object_id": object_id})
         # Last, as it waits for the consumers' transactions: see dataset_lock_shared.
         cursor.execute(query("dataset_lock"), {"dataset": current.dataset})

@@ -33,11 +33,6 @@ class Run:
     started_at: datetime
     finished_at: datetime | None
 
-    @property
-    def seconds(self) -> float | None:
-        """How long it took, None while it runs."""
-        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
-
 
 def open_run(
     conn: Connection,

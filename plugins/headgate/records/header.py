@@ -12,9 +12,7 @@ from headgate.records.refused import Refused
 
 SEARCHED_RECORDS = 10
 _NUMBER = re.compile(r"[+-]?[\d,]*\.?\d+(?:[eE][+-]?\d+)?%?")
-_UNITS_ROW_NUMBERS = (
-    3  # number columns that must all hold other text before a record is taken for a second header
-)
+_UNITS_ROW_NUMBERS = 3  # number columns that must all hold other text in a second header
 _SHOWN = 12
 
 
