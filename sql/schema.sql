@@ -335,10 +335,22 @@ CREATE VIEW headgate.books_object AS
             WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.read
             ELSE (0)::bigint
         END AS read,
-    c.inserted,
-    c.updated,
-    c.unchanged,
-    c.superseded,
+        CASE
+            WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.inserted
+            ELSE (0)::bigint
+        END AS inserted,
+        CASE
+            WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.updated
+            ELSE (0)::bigint
+        END AS updated,
+        CASE
+            WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.unchanged
+            ELSE (0)::bigint
+        END AS unchanged,
+        CASE
+            WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.superseded
+            ELSE (0)::bigint
+        END AS superseded,
         CASE
             WHEN (o.state = ANY (ARRAY['published'::text, 'loaded'::text])) THEN c.quarantined
             ELSE (0)::bigint

@@ -1,5 +1,5 @@
--- The books of each object version. Nothing of a held, duplicate or unpublished object went anywhere: its
--- counts are zero and `held` or `state` says why; what inspection and validation counted is in `seen`.
+-- The books of each object version. Nothing of a held, duplicate or unpublished object went anywhere, or a reload
+-- accounts for it: its counts are zero and `state` and `reason` say why; what validation counted is in `seen`.
 CREATE OR REPLACE VIEW headgate.books_object AS
 SELECT
     o.dataset,
@@ -15,10 +15,10 @@ SELECT
     c.chunks,
     c.seen,
     CASE WHEN o.state IN ('published', 'loaded') THEN c.read ELSE 0 END AS read,
-    c.inserted,
-    c.updated,
-    c.unchanged,
-    c.superseded,
+    CASE WHEN o.state IN ('published', 'loaded') THEN c.inserted ELSE 0 END AS inserted,
+    CASE WHEN o.state IN ('published', 'loaded') THEN c.updated ELSE 0 END AS updated,
+    CASE WHEN o.state IN ('published', 'loaded') THEN c.unchanged ELSE 0 END AS unchanged,
+    CASE WHEN o.state IN ('published', 'loaded') THEN c.superseded ELSE 0 END AS superseded,
     CASE WHEN o.state IN ('published', 'loaded') THEN c.quarantined ELSE 0 END AS quarantined,
     CASE WHEN o.state IN ('published', 'loaded') THEN c.blank ELSE 0 END AS blank,
     CASE WHEN o.state IN ('published', 'loaded') THEN c.missing ELSE 0 END AS missing,

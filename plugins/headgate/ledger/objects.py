@@ -120,9 +120,15 @@ def adopt_objects(conn: Connection, run: Run, dead_run_ids: Sequence[int] = ()) 
     """Take over what runs that are over left unfinished; how many objects. Call it after `record_objects`.
 
     `dead_run_ids` are runs that never closed their books although their DAG runs are over; they are closed
-    as failed. Objects that a newer listing replaced before they were read are set aside as duplicates.
+    as failed. Objects that a newer listing replaced before they were read are set aside as duplicates; what a
+    reload reads again is left where it stands.
     """
-    values = {"dataset": run.dataset, "run_id": run.run_id, "contract_version": run.contract_version}
+    values = {
+        "dataset": run.dataset,
+        "run_id": run.run_id,
+        "contract_version": run.contract_version,
+        "reload": bool(run.params.get("reload")),
+    }
     with transaction(conn) as cursor:
         cursor.execute(query("run_bury"), {"dataset": run.dataset, "run_ids": list(dead_run_ids)})
         cursor.execute(query("object_skip_replaced"), values)
