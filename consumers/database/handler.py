@@ -82,8 +82,13 @@ class DatabaseHandler:
 
     def interrupt(self) -> None:
         """Cancel the statement that runs now; its transaction rolls back."""
-        if self._open is not None:
-            self._open.conn.cancel()
+        session = self._open
+        if session is None:
+            return
+        try:
+            session.conn.cancel()
+        except psycopg2.Error as error:  # the server is away: it has rolled back, or will
+            log.warning("the statement under way could not be cancelled", reason=str(error).strip())
 
     def stopped(self, error: HeadgateError) -> None:
         """Leave an alert, if the database is there to take it."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
-from headgate.errors import DataError, Fatal, Retriable
+from headgate.errors import DataError, Fatal, HeadgateError, Retriable
 from headgate.patience import Pauses
 
 if TYPE_CHECKING:
@@ -288,7 +288,13 @@ class ObjectReader:
         response = self._store.client.get_object(self._bucket, self._key, offset=position)
         try:
             _expect_etag(response, self._key, self._etag)
-        except ObjectChanged:
+            # Some answer a range with 200, so not the status. A whole object would be taken for its rest.
+            if position and not response.headers.get("content-range", "").startswith(f"bytes {position}-"):
+                raise Fatal(
+                    f"the object store at {self._store.endpoint}, or a proxy before it, does not serve byte "
+                    f"ranges: {self._key} cannot be read on from byte {position}."
+                )
+        except HeadgateError:
             response.close()
             raise
         return response

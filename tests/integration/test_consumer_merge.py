@@ -204,6 +204,15 @@ def test_messages_of_one_transaction_do_not_fail_together(lab: Lab) -> None:
     assert lab.counts() == counted(rows=10, inserted=10)
 
 
+def test_what_is_under_way_is_given_up_quietly_when_the_server_is_away(lab: Lab) -> None:
+    handler = lab.handler()
+    handler.interrupt()
+    handler.queues()
+    assert handler._open is not None
+    handler._open.close()
+    handler.interrupt()
+
+
 def counted(**counts: int) -> dict[str, int]:
     none = dict.fromkeys(("rows", "inserted", "updated", "unchanged", "superseded", "quarantined"), 0)
     return none | counts

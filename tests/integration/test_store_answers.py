@@ -1,4 +1,4 @@
-"""An object that says of itself how it is encoded is read as it is stored."""
+"""What stores, and proxies before them, may do to an answer: the stored bytes arrive, or an error."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 
 import pytest
 
+from headgate.errors import Fatal
 from headgate.store import ObjectStore
 from tests.conftest import Buckets
 
@@ -30,3 +31,18 @@ def test_content_that_was_put_with_an_encoding_is_not_decoded_in_transit(
         assert reader.read() == body
     assert store.read_range(buckets.landing, stored.key, 10, 20, etag=stored.etag) == body[10:30]
     assert store.read(buckets.landing, stored.key) == body
+
+
+def test_a_store_that_does_not_serve_ranges_is_refused_where_reading_would_start_over(
+    store: ObjectStore, buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put_bytes(buckets.landing, "d/a", b"0123456789" * 100)
+    stored = store.stat(buckets.landing, "d/a")
+    whole = store.client.get_object
+    monkeypatch.setattr(store.client, "get_object", lambda bucket, key, offset=0: whole(bucket, key))
+
+    with store.open(buckets.landing, stored.key, etag=stored.etag, size=stored.size) as reader:
+        assert reader.read(15) == b"012345678901234"
+        reader.close()  # as when the connection broke
+        with pytest.raises(Fatal, match="byte ranges"):
+            reader.read()
