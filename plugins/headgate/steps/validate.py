@@ -78,7 +78,7 @@ def free_memory() -> None:
     """Give back what a chunk took before the next one is read.
 
     Great Expectations leaves cycles that hold the chunk's data. Python looks for cycles only when enough new
-    objects have gathered, and a few large frames are not many objects: many chunks would be in memory by then.
+    objects have gathered, and a few large frames are not many objects: by then many chunks are in memory.
     """
     gc.collect()
     keep_what_is_loaded()
