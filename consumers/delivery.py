@@ -55,8 +55,8 @@ Outcome = Done | Retry | Reject
 class Handler(Protocol):
     """What a kind of consumer does with its messages.
 
-    ``queues`` and ``handle`` are called from the runner's worker thread, one at a time; the others from
-    its main thread, which must not wait long. ``Retriable`` means wait and call again; ``Fatal`` stops
+    ``queues``, ``handle`` and ``tick`` are called from the runner's worker thread, one at a time; the others
+    from its main thread, which must not wait long. ``Retriable`` means wait and call again; ``Fatal`` stops
     the consumer with everything unacknowledged.
     """
 
@@ -72,8 +72,11 @@ class Handler(Protocol):
     def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Handle these together; one outcome for each, in order."""
 
+    def tick(self) -> None:
+        """Do what is due without a message; called about once a second while no transaction runs."""
+
     def interrupt(self) -> None:
-        """Make a running ``handle`` give up soon."""
+        """Make a running ``handle`` or ``tick`` give up soon."""
 
     def stopped(self, error: HeadgateError) -> None:
         """Tell people that the consumer stops for this reason."""

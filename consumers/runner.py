@@ -40,6 +40,7 @@ class Options:
 
     limits: Limits
     refresh: float = 10.0  # between two looks for new queues
+    tick: float = 1.0  # between two calls of the handler's ``tick``
     shutdown: float = 30.0  # that a transaction under way may take after SIGTERM
     until_idle: float | None = None  # stop after so long without work
 
@@ -62,6 +63,9 @@ class Runner:
         self._worker = Worker(on_done=broker.wake)
         self._transaction: _Transaction | None = None
         self._lookup: Future[Sequence[str]] | None = None
+        self._tick: Future[None] | None = None
+        self._next_tick = 0.0
+        self._late_ticks = 0
         self._queues: Sequence[str] = ()
         self._next_lookup = 0.0
         self._looked = False
@@ -81,7 +85,7 @@ class Runner:
             finally:
                 self._broker.close()
                 self._parking.close()
-                if self._transaction is None:
+                if not self._is_at_work:
                     self._handler.close()
 
     def stop(self) -> None:
@@ -108,6 +112,7 @@ class Runner:
             self._receive()
             self._settle_finished()
             self._look_for_queues()
+            self._follow_clock()
             self._begin_transaction()
             self._stop_when_idle()
         self._drain()
@@ -195,6 +200,28 @@ class Runner:
             if not self._looked:
                 self._looked, self._last_work = True, time.monotonic()
 
+    def _follow_clock(self) -> None:
+        """Have the handler do what is due by time, between two transactions."""
+        if self._tick is None and self._transaction is None and time.monotonic() >= self._next_tick:
+            self._tick = self._worker.submit(self._handler.tick)
+        elif self._tick is not None and self._tick.done():
+            tick, self._tick = self._tick, None
+            pause = self._options.tick
+            try:
+                tick.result()
+            except Retriable as error:
+                self._late_ticks += 1
+                pause = max(pause, backoff(self._late_ticks))
+                log.warning("waiting for a server", reason=str(error), seconds=round(pause, 1))
+            else:
+                self._late_ticks = 0
+            self._next_tick = time.monotonic() + pause
+
+    @property
+    def _is_at_work(self) -> bool:
+        """Whether a call of the handler is under way that must not be cut short."""
+        return self._transaction is not None or (self._tick is not None and not self._tick.done())
+
     def _stop_when_idle(self) -> None:
         limit = self._options.until_idle
         if limit is None or not self._looked:
@@ -204,14 +231,14 @@ class Runner:
             self.stop()
 
     def _drain(self) -> None:
-        """Let the transaction under way end, within its time; the rest goes back to the broker."""
+        """Let what is under way end, within its time; the rest goes back to the broker."""
         self._broker.cancel()
         deadline = time.monotonic() + self._options.shutdown
-        while self._transaction is not None and time.monotonic() < deadline:
+        while self._is_at_work and time.monotonic() < deadline:
             self._broker.pump(self._options.limits.idle)
             self._settle_finished()
-        if self._transaction is not None:
-            log.warning("the transaction under way is cancelled", seconds=self._options.shutdown)
+        if self._is_at_work:
+            log.warning("what is under way is cancelled", seconds=self._options.shutdown)
             self._handler.interrupt()
         log.info("stopped", returned=len(self._inbox))
 

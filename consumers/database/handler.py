@@ -80,6 +80,9 @@ class DatabaseHandler:
             self.close()
             raise
 
+    def tick(self) -> None:
+        """Nothing is due without messages."""
+
     def interrupt(self) -> None:
         """Cancel the statement that runs now; its transaction rolls back."""
         session = self._open

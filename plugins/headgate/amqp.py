@@ -11,17 +11,13 @@ import pika
 import pika.exceptions
 from pika.adapters.blocking_connection import BlockingConnection
 
-from headgate.errors import Fatal, Retriable
+from headgate.errors import AccessRefused, Fatal, Retriable
 
 # pika tells of a refused connection in eight lines at level ERROR; we tell of it in one, and go on.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 HEARTBEAT_SECONDS = 60
 PRECONDITION_FAILED = 406
-
-
-class AccessRefused(Retriable):
-    """The broker answers and does not let us in: a consumer waits until it is mended, a task does not."""
 
 
 def where(url: str) -> str:

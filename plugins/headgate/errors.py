@@ -15,6 +15,10 @@ class Retriable(HeadgateError):
     """A server was away or busy: wait and try the same thing again; nothing is wrong with the data."""
 
 
+class AccessRefused(Retriable):
+    """A server answers and does not let us in: wait, as credentials may be in rotation, and tell people."""
+
+
 class DataError(HeadgateError):
     """The data is wrong: hold the object or quarantine the row; trying again changes nothing."""
 

@@ -13,7 +13,7 @@ import tenacity
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from headgate import amqp, events, message, topology
-from headgate.errors import Fatal, Retriable
+from headgate.errors import AccessRefused, Fatal, Retriable
 
 log = structlog.get_logger("headgate.publisher")
 
@@ -98,7 +98,7 @@ class Publisher:
         try:
             with amqp.translated(amqp.where(self._url)):
                 self._send(exchange, key, properties, body, dataset)
-        except amqp.AccessRefused as error:
+        except AccessRefused as error:
             self.close()
             raise Fatal(str(error)) from error
         except Retriable:

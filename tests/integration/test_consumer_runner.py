@@ -30,6 +30,8 @@ class Letters:
         self.seen: list[list[bytes]] = []
         self.reported: list[HeadgateError] = []
         self.interrupted = threading.Event()
+        self.ticks: list[Callable[[], None]] = []
+        self.ticked = 0
 
     def queues(self) -> Sequence[str]:
         return [QUEUE]
@@ -46,6 +48,11 @@ class Letters:
         self.seen.append([delivery.body for delivery in deliveries])
         answer = self.answers.pop(0) if self.answers else done
         return answer(deliveries)
+
+    def tick(self) -> None:
+        self.ticked += 1
+        if self.ticks:
+            self.ticks.pop(0)()
 
     def interrupt(self) -> None:
         self.interrupted.set()
@@ -80,7 +87,7 @@ def waiting(broker: Broker, queue: str) -> int:
 
 
 def runner(broker: Broker, handler: Letters, *, shutdown: float = 10) -> Runner:
-    options = Options(Limits(1 << 20, 4, 0.05), shutdown=shutdown, until_idle=0.8)
+    options = Options(Limits(1 << 20, 4, 0.05), tick=0.1, shutdown=shutdown, until_idle=0.8)
     parking = Parking(Publisher(broker.url, deadline=10))
     return Runner(handler, ConsumerBroker(broker.url, "letters", 8), parking, options)
 
@@ -136,3 +143,24 @@ def test_a_stop_waits_for_what_is_under_way_but_not_for_ever(broker: Broker) -> 
     release.set()
     assert handler.interrupted.is_set()
     assert waiting(broker, QUEUE) == 1
+
+
+def test_the_clock_is_followed_without_messages_and_through_an_outage(broker: Broker) -> None:
+    def away_for_now() -> None:
+        raise Retriable("the post office is closed")
+
+    handler = Letters()
+    handler.ticks = [away_for_now]
+    assert runner(broker, handler).run() == EXIT_STOPPED
+    assert handler.ticked >= 3
+    assert handler.reported == []
+
+
+def test_a_tick_that_needs_a_person_stops_the_consumer(broker: Broker) -> None:
+    def broken() -> None:
+        raise Fatal("the clock is broken")
+
+    handler = Letters()
+    handler.ticks = [broken]
+    assert runner(broker, handler).run() == EXIT_FATAL
+    assert [str(error) for error in handler.reported] == ["the clock is broken"]
