@@ -1,6 +1,8 @@
--- The quarantined rows that a person's filters mean; NULL is no filter.
+-- The quarantined rows that a person's filters mean; NULL is no filter. Of several rules one is enough.
+-- The first release knew a single rule.
+DROP FUNCTION IF EXISTS headgate.quarantine_matching(text, text, text, text, bigint, timestamptz, text, bigint[]);
 CREATE OR REPLACE FUNCTION headgate.quarantine_matching(
-    of_dataset text, of_object text, of_rule text, of_column text, of_run bigint,
+    of_dataset text, of_object text, of_rules text[], of_column text, of_run bigint,
     since timestamptz, of_state text, ids bigint[]
 )
 RETURNS TABLE (quarantine_id bigint)
@@ -12,9 +14,9 @@ BEGIN ATOMIC
     WHERE (of_dataset IS NULL OR q.dataset = of_dataset)
         AND (of_object IS NULL OR o.key = of_object OR o.key = q.dataset || '/' || of_object)
         AND (
-            of_rule IS NULL
-            OR q.rule = of_rule
-            OR q.violations @> jsonb_build_array(jsonb_build_object('rule', of_rule))
+            of_rules IS NULL
+            OR q.rule = ANY (of_rules)
+            OR jsonb_path_query_array(q.violations, '$[*].rule') ?| of_rules
         )
         AND (
             of_column IS NULL

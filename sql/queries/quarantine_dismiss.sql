@@ -4,6 +4,6 @@ SET state = 'dismissed', resolved_at = now(), resolved_by = %(by)s, note = %(not
 WHERE q.state = 'open'
     AND q.quarantine_id IN (
         SELECT quarantine_id FROM headgate.quarantine_matching(
-    %(dataset)s, %(object)s, %(rule)s, %(column)s, %(run)s, %(since)s, %(state)s, %(ids)s::bigint[]
+    %(dataset)s, %(object)s, %(rules)s::text[], %(column)s, %(run)s, %(since)s, %(state)s, %(ids)s::bigint[]
 )
     );

@@ -12,7 +12,7 @@ SELECT
         WHERE q.state = 'open' AND q.line IS NOT NULL AND o.state IN ('published', 'loaded')
     ) AS replayable
 FROM headgate.quarantine_matching(
-    %(dataset)s, %(object)s, %(rule)s, %(column)s, %(run)s, %(since)s, %(state)s, %(ids)s::bigint[]
+    %(dataset)s, %(object)s, %(rules)s::text[], %(column)s, %(run)s, %(since)s, %(state)s, %(ids)s::bigint[]
 ) matching
 JOIN headgate.quarantine q USING (quarantine_id)
 JOIN headgate.object o USING (object_id)

@@ -22,7 +22,7 @@ SELECT
     q.note,
     q.replay_key
 FROM headgate.quarantine_matching(
-    %(dataset)s, %(object)s, %(rule)s, %(column)s, %(run)s, %(since)s, %(state)s, %(ids)s::bigint[]
+    %(dataset)s, %(object)s, %(rules)s::text[], %(column)s, %(run)s, %(since)s, %(state)s, %(ids)s::bigint[]
 ) matching
 JOIN headgate.quarantine q USING (quarantine_id)
 JOIN headgate.object o USING (object_id)

@@ -16,7 +16,7 @@ WHERE q.state = 'open'
                 AND p.line IS NOT NULL
                 AND p.quarantine_id IN (
                     SELECT quarantine_id FROM headgate.quarantine_matching(
-    %(dataset)s, %(object)s, %(rule)s, %(column)s, %(run)s, %(since)s, %(state)s, %(ids)s::bigint[]
+    %(dataset)s, %(object)s, %(rules)s::text[], %(column)s, %(run)s, %(since)s, %(state)s, %(ids)s::bigint[]
 )
                 )
             WINDOW in_order AS (ORDER BY p.row_number)

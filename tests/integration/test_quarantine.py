@@ -80,8 +80,9 @@ def test_filters_choose_rows(road: Road, bad: list[ObjectVersion]) -> None:
     assert chosen(dataset=DATASET) == 4
     assert chosen(dataset="else") == 0
     assert chosen(object="plants/a.csv") == chosen(object="a.csv") == 2
-    assert chosen(rule="type", column="name") == 4
-    assert chosen(rule="required") == 0
+    assert chosen(rules=("type",), column="name") == 4
+    assert chosen(rules=("required", "type")) == 4
+    assert chosen(rules=("required",)) == 0
     assert chosen(run=bad[0].run_id) == 4
     assert chosen(since=datetime.now(UTC) - timedelta(minutes=5)) == 4
     assert chosen(since=datetime.now(UTC) + timedelta(minutes=5)) == 0
@@ -365,6 +366,8 @@ def test_the_command_line_lists_shows_and_dismisses(
     )
     plan = json.loads(headgate(environment, "quarantine", "replay", "-d", DATASET, "--dry-run", "--json"))
     assert (plan["rows"], plan["dry_run"]) == (4, True)
+    chosen = ("quarantine", "list", "--json", "--rule", "required", "--rule")
+    assert [len(json.loads(headgate(environment, *chosen, rule))) for rule in ("type", "json")] == [4, 0]
     headgate(environment, "quarantine", "replay", code=2)
     told = headgate(
         environment, "quarantine", "dismiss", "--note", "n", "--id", str(first["id"]), "--dry-run"

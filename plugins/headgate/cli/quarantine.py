@@ -28,7 +28,9 @@ TABLE_ROWS = 100
 
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Only rows of this dataset.")]
 Object = Annotated[str, typer.Option("--object", "-o", help="Only rows of this object (key).")]
-Rule = Annotated[str, typer.Option(help="Only rows that broke this rule.")]
+Rules = Annotated[
+    list[str] | None, typer.Option("--rule", help="Only rows that broke this rule; may be repeated.")
+]
 Column = Annotated[str, typer.Option(help="Only rows with something wrong in this column.")]
 Run = Annotated[int, typer.Option(help="Only rows of this run.", show_default=False)]
 Since = Annotated[str, typer.Option(help="Only rows since then: 2026-11-22, 2026-11-22T10:00, 30m, 2h, 3d.")]
@@ -55,7 +57,7 @@ def register(app: typer.Typer) -> None:
 def list_rows(
     dataset: Dataset = "",
     object: Object = "",
-    rule: Rule = "",
+    rules: Rules = None,
     column: Column = "",
     run: Run = 0,
     since: Since = "",
@@ -67,7 +69,7 @@ def list_rows(
     """Bad rows by object, with line, rule and reason, oldest first."""
     from headgate.quarantine import count, entries
 
-    wanted = filter_of(dataset, object, rule, column, run, since, ids, state)
+    wanted = filter_of(dataset, object, rules, column, run, since, ids, state)
     with closing(connect_reader("headgate-quarantine")) as conn:
         if json:
             print_json_list(entries(conn, wanted, limit or None))
@@ -102,7 +104,14 @@ def show_rows_of(key: str, rows: list[Entry], *, with_state: bool) -> None:
 
 
 def filter_of(
-    dataset: str, object: str, rule: str, column: str, run: int, since: str, ids: list[int] | None, state: str
+    dataset: str,
+    object: str,
+    rules: list[str] | None,
+    column: str,
+    run: int,
+    since: str,
+    ids: list[int] | None,
+    state: str,
 ) -> Filter:
     """The options as a filter."""
     from headgate.quarantine import Filter
@@ -112,7 +121,7 @@ def filter_of(
     return Filter(
         dataset=dataset or None,
         object=object or None,
-        rule=rule or None,
+        rules=tuple(rules) if rules else None,
         column=column or None,
         run=run or None,
         since=moment(since) if since else None,
@@ -188,7 +197,7 @@ def export_rows(
     form: Annotated[Literal["csv", "ndjson"], typer.Option("--format", help="csv or ndjson.")] = "csv",
     dataset: Dataset = "",
     object: Object = "",
-    rule: Rule = "",
+    rules: Rules = None,
     column: Column = "",
     run: Run = 0,
     since: Since = "",
@@ -200,7 +209,7 @@ def export_rows(
     from headgate.quarantine import entries, origins
     from headgate.quarantine.texts import columns_of, editable, layout_of, write_rows
 
-    wanted = filter_of(dataset, object, rule, column, run, since, ids, state)
+    wanted = filter_of(dataset, object, rules, column, run, since, ids, state)
     with closing(connect_reader("headgate-quarantine")) as conn:
         layouts = {origin.object_id: layout_of(origin) for origin in origins(conn, wanted)}
         rows = (editable(entry, layouts[entry.object_id]) for entry in entries(conn, wanted, limit or None))
@@ -229,7 +238,7 @@ def replay_rows(
     ] = None,
     dataset: Dataset = "",
     object: Object = "",
-    rule: Rule = "",
+    rules: Rules = None,
     column: Column = "",
     run: Run = 0,
     since: Since = "",
@@ -244,7 +253,7 @@ def replay_rows(
     """Send open rows down the road again, once: mended ones of a file, or as they are."""
     from headgate.quarantine import origins
 
-    wanted = filter_of(dataset, object, rule, column, run, since, ids, "open")
+    wanted = filter_of(dataset, object, rules, column, run, since, ids, "open")
     if not (file or wanted.narrow or all_rows):
         raise typer.BadParameter("say which rows: --file, a filter such as --dataset or --id, or --all")
     if file:
@@ -363,7 +372,7 @@ def dismiss_rows(
     note: Annotated[str, typer.Option("--note", help="Why; kept with the rows.")],
     dataset: Dataset = "",
     object: Object = "",
-    rule: Rule = "",
+    rules: Rules = None,
     column: Column = "",
     run: Run = 0,
     since: Since = "",
@@ -377,7 +386,7 @@ def dismiss_rows(
 
     if not note.strip():
         raise Fatal("--note is empty; say why these rows are not needed")
-    wanted = filter_of(dataset, object, rule, column, run, since, ids, "open")
+    wanted = filter_of(dataset, object, rules, column, run, since, ids, "open")
     if not (wanted.narrow or all_rows):
         raise typer.BadParameter("say which rows: a filter such as --dataset or --id, or --all")
     with closing(connect_pipeline()) as conn:

@@ -18,11 +18,14 @@ PAGE = 1000
 
 @dataclass(frozen=True)
 class Filter:
-    """Which rows; None is no filter. `object` is a key, with or without ``<dataset>/`` before it."""
+    """Which rows; None is no filter. `object` is a key, with or without ``<dataset>/`` before it.
+
+    Of several `rules` a row needs to have broken one.
+    """
 
     dataset: str | None = None
     object: str | None = None
-    rule: str | None = None
+    rules: tuple[str, ...] | None = None
     column: str | None = None
     run: int | None = None
     since: datetime | None = None
@@ -36,7 +39,7 @@ class Filter:
 
     def parameters(self) -> dict[str, Any]:
         """As the queries take them."""
-        return {**vars(self), "ids": list(self.ids) if self.ids is not None else None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
