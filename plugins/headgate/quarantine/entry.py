@@ -39,7 +39,8 @@ class Filter:
 
     def parameters(self) -> dict[str, Any]:
         """As the queries take them."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        lists = {"rules": self.rules, "ids": self.ids}
+        return vars(self) | {name: None if chosen is None else list(chosen) for name, chosen in lists.items()}
 
 
 @dataclass(frozen=True)
