@@ -144,6 +144,11 @@ def servers() -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 def template(servers: Servers) -> str:
+    """See ``migrated_template``."""
+    return migrated_template(servers)
+
+
+def migrated_template(servers: Servers) -> str:
     """A migrated database to clone from, named by the migrations' content and made once for all sessions."""
     from headgate.db import migrate
 
