@@ -7,7 +7,7 @@ import copy
 import structlog
 
 from consumers.delivery import Delivery
-from headgate.events import MESSAGE_PARKED, Event
+from headgate.events import Event
 from headgate.publisher import Publisher
 
 log = structlog.get_logger("consumers.parking")
@@ -34,11 +34,15 @@ class Parking:
         log.error("message parked", message_id=delivery.message_id, queue=delivery.queue, reason=reason)
         self._publisher.emit(
             Event(
-                MESSAGE_PARKED,
+                "message.parked",
                 topic,
                 delivery.message_id,
-                "critical",
-                {"queue": delivery.queue, "reason": reason},
+                {
+                    "message_id": delivery.message_id,
+                    "cause": "undecodable",
+                    "reason": reason,
+                    "queue": delivery.queue,
+                },
             )
         )
 

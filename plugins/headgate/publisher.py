@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pika
 import pika.exceptions
@@ -57,10 +58,11 @@ class Publisher:
             topology.ROWS_EXCHANGE, batch.dataset, message.encode(batch), batch.body, dataset=batch.dataset
         )
 
-    def emit(self, event: events.Event) -> None:
-        """Publish an event. One that nobody has bound a queue for is confirmed and gone."""
-        properties, body = events.encode(event, self._environment)
-        key = topology.event_key(event.dataset, event.kind)
+    def emit(self, event: events.Event | Mapping[str, Any]) -> None:
+        """Publish an event, or its CloudEvent. Where nobody has bound a queue, it is confirmed and gone."""
+        cloudevent = event.cloudevent(self._environment) if isinstance(event, events.Event) else event
+        properties, body = events.encode(cloudevent)
+        key = topology.event_key(cloudevent["dataset"], cloudevent["type"].removeprefix(events.TYPE_PREFIX))
         self._deliver(topology.EVENTS_EXCHANGE, key, properties, body, dataset=None)
 
     def park(self, dataset: str, properties: pika.BasicProperties, body: bytes) -> None:

@@ -16,7 +16,7 @@ import pytest
 from headgate import topology
 from headgate.cli import queues
 from headgate.errors import Fatal, Retriable
-from headgate.events import OBJECT_HELD, Event
+from headgate.events import Event
 from headgate.message import decode
 from headgate.publisher import Publisher
 from tests.conftest import Broker, Database, Environment
@@ -103,16 +103,17 @@ def test_an_event_reaches_a_queue_of_ones_own(broker: Broker, publisher: Publish
         topology.declare(channel)
         channel.queue_declare("mine", exclusive=True)
         channel.queue_bind("mine", topology.EVENTS_EXCHANGE, "headgate.*.object.#")
-        publisher.emit(Event(OBJECT_HELD, "plants", "plants/2021.csv", "warning", {"reason": "no header"}))
-        publisher.emit(Event("run.finished", "plants", "7", "info"))
+        held = {"key": "plants/2021.csv", "reason": "no header"}
+        publisher.emit(Event("object.held", "plants", "plants/2021.csv", held))
+        publisher.emit(Event("run.finished", "plants", "7", {"state": "success"}))
         _, properties, body = next(channel.consume("mine", inactivity_timeout=10))
         assert next(channel.consume("mine", inactivity_timeout=0.2))[0] is None
     event = json.loads(body)
     assert properties.content_type == "application/cloudevents+json"
     assert event["specversion"] == "1.0"
     assert (event["type"], event["subject"]) == ("headgate.object.held", "plants/2021.csv")
-    assert event["data"] == {"reason": "no header"}
-    assert {"id", "source", "time", "datacontenttype"} <= event.keys()
+    assert event["data"]["reason"] == "no header"
+    assert {"id", "source", "time", "datacontenttype", "severity", "fingerprint"} <= event.keys()
 
 
 def test_queues_shows_what_waits_and_that_nobody_reads(environment: Environment) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from headgate.errors import HeadgateError
-from headgate.events import OBJECT_HELD, RUN_FINISHED, Event
+from headgate.events import Event
 from headgate.ledger import ObjectVersion, Run
 from headgate.steps.services import Services
 
@@ -24,15 +24,21 @@ def announce_held(services: Services, run: Run, found: ObjectVersion, reason: st
         "run_id": run.run_id,
         "dag_run_id": run.dag_run_id,
         "object_id": found.object_id,
+        "key": found.key,
         "reason": reason,
     }
-    _emit(services, Event(OBJECT_HELD, run.dataset, found.key, "critical", data))
+    _emit(services, Event("object.held", run.dataset, found.key, data))
 
 
 def announce_finished(services: Services, run: Run, books: RunBooks) -> None:
     """``run.finished`` with the books."""
-    severity: Any = "critical" if books.run.state == "failed" else "info"
-    _emit(services, Event(RUN_FINISHED, run.dataset, run.dag_run_id, severity, books.as_json()))
+    data = {
+        "run_id": run.run_id,
+        "dag_run_id": run.dag_run_id,
+        "state": books.run.state,
+        "books": books.as_json(),
+    }
+    _emit(services, Event("run.finished", run.dataset, run.dag_run_id, data))
 
 
 def _emit(services: Services, event: Event) -> None:

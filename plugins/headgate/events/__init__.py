@@ -1,0 +1,24 @@
+"""Events: what people and their alerting may want to hear.
+
+``record`` one in the transaction of what it tells of; ``relay`` publishes what was recorded. The types are
+in the ``CATALOGUE``.
+"""
+
+from headgate.events.catalogue import CATALOGUE, SYSTEM, TYPE_PREFIX, EventType, Severity, Status, event_type
+from headgate.events.event import Event, encode
+from headgate.events.outbox import record, relay, try_relay
+
+__all__ = [
+    "CATALOGUE",
+    "SYSTEM",
+    "TYPE_PREFIX",
+    "Event",
+    "EventType",
+    "Severity",
+    "Status",
+    "encode",
+    "event_type",
+    "record",
+    "relay",
+    "try_relay",
+]

@@ -1,0 +1,145 @@
+"""What each type of event says: the ``data`` of its CloudEvent, one model a type.
+
+Every field that holds a time span ends in ``_seconds``; counts are of rows unless the name says otherwise.
+Unknown fields are refused, so that the generated page tells all there is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Data(BaseModel):
+    """What every event may say: the sentence, the way out, and what it is about."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    summary: str = Field("", description="What happened, in one line for people")
+    mend: str = Field("", description="The command that mends it, or shows more; empty: nothing to do")
+    reason: str | None = Field(None, description="Why, in words; may name objects and columns, never a row")
+    run_id: int | None = Field(None, description="Run in the ledger")
+    dag_run_id: str | None = Field(None, description="Run in Airflow")
+    object_id: int | None = Field(None, description="Object version in the ledger")
+    key: str | None = Field(None, description="Key of the object in its bucket")
+    chunk_id: int | None = Field(None, description="Chunk in the ledger")
+    message_id: str | None = Field(None, description="Message in RabbitMQ, and its batch in the ledger")
+    error_id: int | None = Field(None, description="Error in `headgate errors`")
+
+
+class RunFailed(Data):
+    reason: str
+
+
+class RunRecovered(Data):
+    failed_at: datetime | None = Field(None, description="End of the failed run before")
+
+
+class RunLate(Data):
+    due_at: datetime | None = Field(None, description="When it should have been done")
+
+
+class RunFinished(Data):
+    state: Literal["success", "failed", "dry_run"]
+    books: dict[str, Any] = Field(default_factory=dict, description="As `headgate books --json` prints them")
+
+
+class TaskFailed(Data):
+    task_id: str
+    map_index: int = Field(-1, description="-1: the task is not mapped")
+    try_number: int = 1
+    cause: str | None = Field(None, description="Cause of the error in `headgate errors`")
+    will_retry: bool = False
+
+
+class ObjectHeld(Data):
+    key: str
+    reason: str
+
+
+class ObjectReleased(Data):
+    key: str
+
+
+class BooksUnbalanced(Data):
+    missing: int = Field(description="Rows that were read and have no receipt or no quarantine entry")
+    gaps: list[str] = Field(default_factory=list, description="The first chunks that do not balance")
+
+
+class Quarantine(Data):
+    read: int
+    quarantined: int = Field(description="Rows in quarantine, those refused by Postgres included")
+    threshold: float = Field(description="Share that the contract allows, 0 to 1")
+    share: float = Field(description="quarantined / read, 0 to 1")
+
+
+class SchemaDrifted(Data):
+    key: str
+    added: list[str] = Field(default_factory=list, description="Columns that are new")
+    missing: list[str] = Field(default_factory=list, description="Columns that are gone")
+    renamed: dict[str, str] = Field(default_factory=dict, description="Headers by their names before")
+
+
+class Freshness(Data):
+    fresh_at: datetime | None = Field(None, description="When data came last; null: never")
+    age_seconds: float = Field(description="Age of the newest data that is loaded")
+    limit_seconds: float = Field(description="Age that the contract allows")
+
+
+class Volume(Data):
+    rows: int = Field(description="Rows of this run")
+    median: float = Field(description="Median rows of the runs before it")
+    low: float = Field(description="Fewest rows that are usual")
+    high: float = Field(description="Most rows that are usual")
+    runs: int = Field(description="Number of runs that it is compared with")
+
+
+class Queue(Data):
+    queue: str
+    messages: int = Field(description="Messages that wait in it")
+
+
+class ConsumerGone(Queue):
+    seconds: float = Field(description="For how long nobody has read it")
+
+
+class QueueStalled(Queue):
+    oldest_seconds: float | None = Field(None, description="Age of the oldest message, where known")
+    limit_seconds: float = Field(description="Age, or time without an acknowledgement, that is allowed")
+
+
+class QueueDepth(Queue):
+    limit: int = Field(description="Messages that are allowed to wait")
+
+
+class ConsumerStopped(Data):
+    role: str = Field(description="Kind of consumer: database, error or notification")
+    consumer: str = Field(description="Its name: host and process")
+    reason: str
+
+
+class Message(Data):
+    message_id: str
+    cause: str = Field(description="Cause of the error in `headgate errors`")
+    reason: str
+    attempts: int = Field(1, description="Times it was tried")
+    queue: str | None = Field(None, description="Queue that it came from")
+
+
+class MessageRetried(Message):
+    delay_seconds: float = Field(description="Wait until it is tried again")
+
+
+class Parking(Data):
+    messages: int = Field(description="Messages of the dataset in parking")
+
+
+class RetentionFinished(Data):
+    removed: dict[str, int] = Field(description="What was removed: kind of thing and number")
+    seconds: float = Field(0, description="How long it took")
+
+
+class NotificationTest(Data):
+    text: str = "This is a test."

@@ -1,0 +1,118 @@
+"""Events for people and their alerting: CloudEvents 1.0, structured mode, as JSON.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+Published on the topic exchange ``headgate.events`` as ``headgate.<dataset>.<kind>``; whoever
+wants to hear of something binds a queue of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pika
+from pydantic import ValidationError
+
+from headgate.errors import Fatal
+from headgate.events.catalogue import TYPE_PREFIX, Severity, Status, event_type
+
+CONTENT_TYPE: Final = "application/cloudevents+json"
+
+
+class Event:
+    """Something that happened. Immutable once made; ``Fatal`` when the catalogue does not know it so.
+
+    ``kind`` is a kind of the catalogue, ``dataset`` whom it concerns (``SYSTEM``: the installation),
+    ``subject`` what it happened to: an object key, a run, a queue. ``data`` are the fields of the kind's
+    model; ``summary`` and ``mend`` are filled in from the catalogue. An ``event_id`` that follows from what
+    happened makes recording it again a no-op; the default is a new one.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        dataset: str,
+        subject: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        severity: Severity | None = None,
+        event_id: str | None = None,
+        time: datetime | None = None,
+        traceparent: str | None = None,
+    ) -> None:
+        self.type = event_type(kind)
+        self.dataset = dataset
+        self.subject = subject
+        self.data = _complete(kind, dataset, data or {})
+        self.severity: Severity = severity or self.type.severity
+        self.event_id = event_id or str(uuid.uuid4())
+        self.time = time or datetime.now(UTC)
+        self.traceparent = traceparent
+
+    def __repr__(self) -> str:
+        return f"Event({self.kind!r}, {self.dataset!r}, {self.subject!r}, event_id={self.event_id!r})"
+
+    @property
+    def kind(self) -> str:
+        """The type without its prefix, for example ``object.held``."""
+        return self.type.kind
+
+    @property
+    def status(self) -> Status:
+        """Whether it opens an alert, ends one, or makes none."""
+        return self.type.status
+
+    @property
+    def fingerprint(self) -> str:
+        """Which alert it belongs to."""
+        return self.type.fingerprint(self.dataset, self.data)
+
+    def cloudevent(self, environment: str) -> dict[str, Any]:
+        """The CloudEvents 1.0 object; ``environment`` is the installation's name."""
+        attributes = {
+            "specversion": "1.0",
+            "id": self.event_id,
+            "source": f"/headgate/{environment}/{self.dataset}",
+            "type": f"{TYPE_PREFIX}{self.kind}",
+            "subject": self.subject,
+            "time": self.time.isoformat(),
+            "datacontenttype": "application/json",
+            "dataset": self.dataset,
+            "severity": self.severity,
+            "status": self.status,
+            "fingerprint": self.fingerprint,
+        }
+        if self.traceparent:
+            attributes["traceparent"] = self.traceparent
+        return {**attributes, "data": self.data}
+
+
+def encode(cloudevent: Mapping[str, Any]) -> tuple[pika.BasicProperties, bytes]:
+    """Properties and body of the message that carries a CloudEvent."""
+    properties = pika.BasicProperties(
+        message_id=cloudevent["id"],
+        type=cloudevent["type"],
+        content_type=CONTENT_TYPE,
+        delivery_mode=2,
+        timestamp=int(datetime.fromisoformat(cloudevent["time"]).timestamp()),
+    )
+    return properties, json.dumps(cloudevent, ensure_ascii=False).encode()
+
+
+def _complete(kind: str, dataset: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data as JSON has it, with its summary and its way out."""
+    found = event_type(kind)
+    try:
+        known = found.model.model_validate(data)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise Fatal(f"an event {kind} of {dataset} cannot be made: {problems}") from None
+    values = defaultdict(str, known.model_dump(exclude_none=True), dataset=dataset)
+    texts = {"summary": known.summary or found.summary.format_map(values)}
+    if mend := known.mend or found.mend.format_map(values):
+        texts["mend"] = mend
+    return known.model_dump(mode="json", exclude_none=True, exclude={"summary", "mend"}) | texts

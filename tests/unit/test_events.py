@@ -1,0 +1,71 @@
+"""The catalogue of events and what one becomes on the wire."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from headgate.errors import Fatal
+from headgate.events import CATALOGUE, SYSTEM, Event, EventType, encode
+
+TYPES = pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
+ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")  # CloudEvents 1.0.2, "Attribute Naming Convention"
+
+
+def example(entry: EventType) -> Event:
+    """The event of the catalogue's example."""
+    return Event(entry.kind, SYSTEM if entry.system else "egrid_plants", "it", entry.example)
+
+
+@TYPES
+def test_an_example_is_a_whole_cloudevent(entry: EventType) -> None:
+    cloudevent = example(entry).cloudevent("lab")
+    properties, body = encode(cloudevent)
+    assert json.loads(body) == cloudevent
+    assert all(ATTRIBUTE.fullmatch(name) for name in cloudevent)
+    assert properties.message_id == cloudevent["id"]
+    assert len(cloudevent["data"]["summary"]) > 10
+    assert not re.search(r"[{}]|\bNone\b", cloudevent["data"]["summary"] + cloudevent["data"].get("mend", ""))
+
+
+@TYPES
+def test_a_type_ends_or_is_ended(entry: EventType) -> None:
+    enders = [other for other in CATALOGUE.values() if other.resolves == entry.kind]
+    assert (entry.status == "resolved") == (entry.resolves is not None)
+    if entry.status == "firing":
+        assert len(enders) == 1 or entry.expires is not None
+    if entry.resolves:
+        assert CATALOGUE[entry.resolves].status == "firing"
+
+
+def test_an_end_has_the_fingerprint_of_what_it_ends() -> None:
+    held = Event("object.held", "plants", "a.csv", {"key": "a.csv", "reason": "no header", "run_id": 1})
+    again = Event("object.held", "plants", "a.csv", {"key": "a.csv", "reason": "no key", "run_id": 2})
+    released = Event("object.released", "plants", "a.csv", {"key": "a.csv"})
+    assert held.fingerprint == again.fingerprint == released.fingerprint
+    other_key = Event("object.held", "plants", "b.csv", {"key": "b.csv", "reason": "no header"})
+    other_dataset = Event("object.held", "units", "a.csv", {"key": "a.csv", "reason": "no header"})
+    assert len({held.fingerprint, other_key.fingerprint, other_dataset.fingerprint}) == 3
+
+
+def test_the_sentence_and_the_way_out_are_filled_in() -> None:
+    event = Event("object.held", "plants", "a.csv", {"key": "a.csv", "reason": "no header"})
+    assert event.data["summary"] == "a.csv of plants is held: no header"
+    assert event.data["mend"] == "headgate quarantine list -d plants --object a.csv"
+    own = Event("object.held", "plants", "a.csv", {"key": "a.csv", "reason": "r", "summary": "{look}"})
+    assert own.data["summary"] == "{look}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "problem"),
+    [
+        ("object.hold", {}, "no event type 'object.hold'"),
+        ("object.held", {"key": "a"}, "reason: Field required"),
+        ("object.held", {"key": "a", "reason": "r", "row": "x"}, "row: Extra inputs"),
+    ],
+)
+def test_what_the_catalogue_does_not_know_is_refused(kind: str, data: dict[str, str], problem: str) -> None:
+    with pytest.raises(Fatal, match=problem):
+        Event(kind, "plants", "a", data)
