@@ -36,15 +36,18 @@ CREATE INDEX error_of_dataset ON headgate.error (dataset, last_failed_at);
 CREATE INDEX error_of_run ON headgate.error (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX error_open ON headgate.error (state, last_failed_at) WHERE state IN ('retrying', 'parked', 'replayed');
 
--- Who has sent which failed message again.
+-- What a person has done with which failed message.
 CREATE TABLE headgate.message_replay (
     replay_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    message_id  text,
+    message_id  text        NOT NULL,            -- as its sender gave it; empty where it gave none
     error_id    uuid,                            -- none for a message that the broker itself has parked
     dataset     text        NOT NULL,
-    source      text        NOT NULL CHECK (source IN ('parking', 'staging')),
+    source      text        NOT NULL CHECK (source IN ('parking', 'errors', 'staging')),
+    action      text        NOT NULL             -- sent again; dropped, as its rows are applied; dropped for good
+                CHECK (action IN ('replayed', 'applied', 'dismissed')),
     filter      text        NOT NULL,            -- what was asked for, as it was typed
     force       boolean     NOT NULL DEFAULT false,
+    note        text,                            -- why it was dismissed
     replayed_by text        NOT NULL,            -- the user of the operating system
     replayed_as text        NOT NULL DEFAULT session_user,
     replayed_at timestamptz NOT NULL DEFAULT now()
