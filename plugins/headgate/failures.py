@@ -126,7 +126,7 @@ class Failure:
     first_failed_at: datetime
     replays: int  # times that a person has sent it again
     trace: str = ""  # the stack; on the way to the error consumer only
-    error_id: str = ""  # of its row in headgate.error; set by the error consumer
+    error_id: int = 0  # of its row in headgate.error; set by the error consumer
 
     @property
     def failure_class(self) -> Class:
@@ -135,7 +135,7 @@ class Failure:
 
     def headers(self) -> dict[str, Any]:
         """As they travel; what is empty does not."""
-        values = {
+        values: dict[str, str | int] = {
             "cause": str(self.cause),
             "class": str(self.failure_class),
             "reason": self.reason[:LONGEST_REASON],
@@ -145,13 +145,14 @@ class Failure:
             "first-failed-at": self.first_failed_at.isoformat(timespec="milliseconds"),
             "replays": self.replays,
             "trace": self.trace[-LONGEST_TRACE:],
-            "error-id": self.error_id,
         }
+        if self.error_id:
+            values["error-id"] = self.error_id
         return {HEADER + name: value for name, value in values.items() if value != ""}
 
-    def known_as(self, error_id: uuid.UUID) -> Self:
+    def known_as(self, error_id: int) -> Self:
         """The same with its row's id and without the trace, which stands in the row."""
-        return replace(self, error_id=str(error_id), trace="")
+        return replace(self, error_id=error_id, trace="")
 
 
 def failed(
@@ -192,7 +193,7 @@ def failure_of(headers: Mapping[str, Any] | None) -> Failure | None:
         first_failed_at=_time(given, "first-failed-at") or datetime.now(UTC),
         replays=_number(given, "replays"),
         trace=_text(given, "trace"),
-        error_id=_text(given, "error-id"),
+        error_id=_number(given, "error-id"),
     )
 
 
@@ -205,8 +206,8 @@ def original_headers(headers: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def error_id(queue: str, message_id: str, replays: int) -> uuid.UUID:
-    """Id of the row of a failed message: the same for each of its attempts, another after a replay."""
+def error_key(queue: str, message_id: str, replays: int) -> uuid.UUID:
+    """Key of the row of a failed message: the same for each of its attempts, another after a replay."""
     return uuid.uuid5(NAMESPACE, f"message/{queue}/{message_id}/{replays}")
 
 
@@ -215,7 +216,7 @@ class TaskError(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    dataset: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    dataset: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     dag_id: str
     dag_run_id: str
     task_id: str
@@ -232,8 +233,8 @@ class TaskError(BaseModel):
     traceparent: str | None = None
 
     @property
-    def error_id(self) -> uuid.UUID:
-        """Id of its row: one for each try."""
+    def error_key(self) -> uuid.UUID:
+        """Key of its row: one for each try."""
         what = (self.dag_id, self.dag_run_id, self.task_id, self.map_index, self.try_number)
         return uuid.uuid5(NAMESPACE, "task/" + "/".join(map(str, what)))
 

@@ -14,7 +14,11 @@ from pika.adapters.blocking_connection import BlockingChannel
 ROWS_EXCHANGE: Final = "headgate.rows"
 EVENTS_EXCHANGE: Final = "headgate.events"
 ERRORS_EXCHANGE: Final = "headgate.errors"
+ERRORS_QUEUE: Final = "headgate.errors"
 PARKING_QUEUE: Final = "headgate.parking"
+_ROWS_QUEUES: Final = "headgate.rows."
+# What is not a dataset's stands under this word, which no dataset may have as its name.
+SYSTEM: Final = "system"
 
 # RabbitMQ 4 drops or dead-letters a message after 20 deliveries unless told otherwise. An outage of
 # the database may redeliver more often than that, and an outage is not bad data.
@@ -23,12 +27,30 @@ DELIVERY_LIMIT: Final = 2_000_000_000
 
 def rows_queue(dataset: str) -> str:
     """The queue that holds a dataset's batches."""
-    return f"headgate.rows.{dataset}"
+    return _ROWS_QUEUES + dataset
+
+
+def is_rows_queue(queue: str) -> bool:
+    """Whether a queue holds batches of a dataset."""
+    return queue.startswith(_ROWS_QUEUES)
 
 
 def dataset_of(queue: str) -> str:
-    """The dataset of a rows queue."""
-    return queue.removeprefix("headgate.rows.")
+    """The dataset of a rows queue; ``system`` of any other."""
+    return queue.removeprefix(_ROWS_QUEUES) if is_rows_queue(queue) else SYSTEM
+
+
+def retry_queue(seconds: float) -> str:
+    """The queue, and its exchange, in which a message waits so long: for example ``headgate.retry.5m``."""
+    milliseconds = round(seconds * 1000)
+    units = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+    unit = next(unit for unit, length in units.items() if milliseconds % length == 0)
+    return f"headgate.retry.{milliseconds // units[unit]}{unit}"
+
+
+def error_key(dataset: str) -> str:
+    """Routing key of a failure that the error consumer is to judge."""
+    return f"error.{dataset}"
 
 
 def parking_key(dataset: str) -> str:
@@ -62,11 +84,33 @@ def parking_arguments() -> dict[str, Any]:
     return {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT, "x-overflow": "reject-publish"}
 
 
+def errors_arguments() -> dict[str, Any]:
+    """Arguments of the queue of failures."""
+    return parking_arguments()
+
+
+def retry_arguments(seconds: float) -> dict[str, Any]:
+    """Arguments of a delay: after its time a message goes back by its own routing key, which is its dataset.
+
+    It leaves this queue only when it has arrived there.
+    """
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-overflow": "reject-publish",
+        "x-message-ttl": round(seconds * 1000),
+        "x-dead-letter-exchange": ROWS_EXCHANGE,
+        "x-dead-letter-strategy": "at-least-once",
+    }
+
+
 def declare(channel: BlockingChannel, datasets: Iterable[str] = ()) -> None:
-    """Declares all exchanges, parking and the queues of ``datasets``; repeating it changes nothing."""
+    """Declares all exchanges, errors, parking and the queues of ``datasets``; repeating it changes nothing."""
     channel.exchange_declare(ROWS_EXCHANGE, "direct", durable=True)
     channel.exchange_declare(EVENTS_EXCHANGE, "topic", durable=True)
     channel.exchange_declare(ERRORS_EXCHANGE, "topic", durable=True)
+    channel.queue_declare(ERRORS_QUEUE, durable=True, arguments=errors_arguments())
+    channel.queue_bind(ERRORS_QUEUE, ERRORS_EXCHANGE, routing_key="error.#")
     channel.queue_declare(PARKING_QUEUE, durable=True, arguments=parking_arguments())
     channel.queue_bind(PARKING_QUEUE, ERRORS_EXCHANGE, routing_key="parking.#")
     for dataset in datasets:
@@ -78,3 +122,11 @@ def declare_rows(channel: BlockingChannel, dataset: str) -> None:
     queue = rows_queue(dataset)
     channel.queue_declare(queue, durable=True, arguments=rows_arguments(dataset))
     channel.queue_bind(queue, ROWS_EXCHANGE, routing_key=dataset)
+
+
+def declare_retry(channel: BlockingChannel, seconds: float) -> None:
+    """Declares the exchange and the queue of one delay."""
+    name = retry_queue(seconds)
+    channel.exchange_declare(name, "fanout", durable=True)
+    channel.queue_declare(name, durable=True, arguments=retry_arguments(seconds))
+    channel.queue_bind(name, name)

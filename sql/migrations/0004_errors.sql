@@ -1,7 +1,8 @@
 -- Failures that are not a row's: messages that could not be handled, and tasks that failed.
 
 CREATE TABLE headgate.error (
-    error_id        uuid        PRIMARY KEY,     -- deterministic, so that what is told twice is one row
+    error_id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    error_key       uuid        NOT NULL UNIQUE, -- deterministic, so that what is told twice is one row
     source          text        NOT NULL CHECK (source IN ('consumer', 'task', 'broker')),
     class           text        NOT NULL CHECK (class IN ('retriable', 'data', 'fatal')),
     cause           text        NOT NULL,        -- e.g. checksum, unknown_dataset, table_missing, task
@@ -40,7 +41,7 @@ CREATE INDEX error_open ON headgate.error (state, last_failed_at) WHERE state IN
 CREATE TABLE headgate.message_replay (
     replay_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     message_id  text        NOT NULL,            -- as its sender gave it; empty where it gave none
-    error_id    uuid,                            -- none for a message that the broker itself has parked
+    error_id    bigint,                          -- none for a message that the broker itself has parked
     dataset     text        NOT NULL,
     source      text        NOT NULL CHECK (source IN ('parking', 'errors', 'staging')),
     action      text        NOT NULL             -- sent again; dropped, as its rows are applied; dropped for good
