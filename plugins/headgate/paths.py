@@ -38,6 +38,11 @@ def datasets_dir() -> Path:
     return dags_dir() / "datasets"
 
 
+def alerts_file() -> Path:
+    """The routing of alerts that is used where nobody names another."""
+    return project_dir() / "alerts.yaml"
+
+
 def plugins_dir() -> Path:
     """Airflow's plugin folder."""
     return project_dir() / "plugins"
