@@ -13,6 +13,7 @@ SELECT
     b.byte_length,
     b.rows,
     b.sha256,
+    c.staged,
     o.run_id
 FROM headgate.batch b
 JOIN headgate.chunk c USING (chunk_id)

@@ -74,7 +74,7 @@ class Road:
             self.pipeline, found.object_id, sha256=sha256 or f"sha of {found.etag}", inspection=inspection
         )
 
-    def stage(self, chunk: ChunkWork, *, rejected: int = 0, batches: int = 1) -> None:
+    def stage(self, chunk: ChunkWork, *, rejected: int = 0, batches: int = 1, again: bool = False) -> None:
         """The last `rejected` records are bad; the others go into so many batches."""
         accepted = chunk.records - rejected
         sizes = [accepted // batches + (1 if place < accepted % batches else 0) for place in range(batches)]
@@ -85,7 +85,7 @@ class Road:
             made.append(StagedBatch(message_id, ordinal, 0, size, size, row, row + size - 1, "digest"))
             row += size
         counts = StagedCounts(chunk.records, 0, accepted, rejected, {"type": rejected} if rejected else {})
-        assert ledger.record_staged(self.pipeline, chunk.chunk_id, counts, made)
+        assert ledger.record_staged(self.pipeline, chunk.chunk_id, counts, made, again=again)
 
     def rejects(self, object_id: int) -> bytes:
         """The rejected rows of the object's staged chunks, as the gate hands them on."""

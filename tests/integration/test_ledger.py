@@ -204,18 +204,20 @@ def test_lanes_share_the_chunks(road: Road) -> None:
     assert all(lanes)
 
 
-def test_staging_again_replaces_the_batches(road: Road) -> None:
+def test_the_first_attempt_to_stage_counts_and_the_gate_may_replace_it(road: Road) -> None:
     run = road.run()
     (found,) = road.record(run, listed("a.csv"))
     road.inspect(found, chunks=[10])
     (chunk,) = ledger.chunk_work(road.pipeline, run.run_id, 0, 1)
     road.stage(chunk, batches=3)
-    road.stage(chunk, batches=2, rejected=1)
+    late = StagedCounts(10, 0, 0, 10, {"type": 10})
+    assert not ledger.record_staged(road.pipeline, chunk.chunk_id, late, [])
+    road.stage(chunk, batches=2, rejected=1, again=True)
     (totals,) = ledger.object_totals(road.pipeline, run.run_id)
     assert (totals.read, totals.accepted, totals.rejected, totals.rule_counts) == (10, 9, 1, {"type": 1})
     ledger.publish_object(road.pipeline, found.object_id, [road.rejects(found.object_id)])
     assert len(list(ledger.batches_to_stream(road.pipeline, run.run_id, 0, 1))) == 2
-    assert not ledger.record_staged(road.pipeline, chunk.chunk_id, StagedCounts(10, 0, 0, 10, {}), [])
+    assert not ledger.record_staged(road.pipeline, chunk.chunk_id, late, [], again=True)
 
 
 def test_batches_must_hold_the_accepted_rows(road: Road) -> None:
@@ -380,7 +382,7 @@ def test_rows_that_postgres_refused_are_completed_later(database: Database, road
     road.apply(batch, receipts.Counts(5, inserted=4, quarantined=1), [refused])
     (reject,) = ledger.load_rejects(road.pipeline, run.run_id)
     assert (reject.row_number, reject.chunk_id) == (3, batch.chunk_id)
-    ledger.complete_reject(road.pipeline, reject.quarantine_id, line=4, raw='"3","9e999"')
+    ledger.complete_rejects(road.pipeline, {reject.quarantine_id: (4, '"3","9e999"')})
     assert ledger.load_rejects(road.pipeline, run.run_id) == []
 
 

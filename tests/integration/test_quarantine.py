@@ -222,7 +222,7 @@ def test_examples_of_held_objects_and_unfinished_rows_are_not_replayed(
         )
     assert replay(road, store, Filter()) == quarantine.Replayed(0, 6, ())
     (reject,) = ledger.load_rejects(road.pipeline, run.run_id)
-    ledger.complete_reject(road.pipeline, reject.quarantine_id, line=4, raw="3,9e999")
+    ledger.complete_rejects(road.pipeline, {reject.quarantine_id: (4, "3,9e999")})
     assert replay(road, store, Filter()).rows == 1
 
 

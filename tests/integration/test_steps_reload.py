@@ -30,7 +30,7 @@ def test_an_object_whose_staged_bytes_are_lost_is_read_again_by_a_reload(road: R
     (found,) = road.services.ledger(ledger.objects_of_run, dead.run_id)
     first, second, *_ = road.services.ledger(ledger.chunks_of, found.object_id)
     stream(road.services, Share(dead.run_id, first.chunk_id % 2, 2))
-    damaged = staging.batches_key(found.dataset, found.object_id, second.ordinal)
+    damaged = staging.batches_key(found.dataset, found.object_id, second.ordinal, second.staged)
     road.services.store.put_bytes(road.services.staging, damaged, b"lost" * 5000)
     with pytest.raises(Fatal, match="reload"):
         road.run()

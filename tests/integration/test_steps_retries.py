@@ -7,9 +7,12 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from headgate import ledger
+from headgate.checks.result import CheckResult, RowRejects
 from headgate.db import connect
 from headgate.errors import DataError
 from headgate.ledger import Alert, Run
@@ -19,7 +22,7 @@ from headgate.steps.report import report
 from headgate.steps.services import Ledger, Services
 from headgate.steps.settle import settled
 from headgate.steps.stream import stream
-from headgate.steps.validate import validate
+from headgate.steps.validate import validate, validate_chunk
 from headgate.store import ObjectStore
 from tests.conftest import Environment
 from tests.integration.road import Road, consumer, counts, make_road, many, plant, plants
@@ -191,3 +194,57 @@ def test_a_retried_report_closes_the_run_once(road: Road) -> None:
     books = road.run()
     run = road.services.ledger(ledger.get_run, books.run.run_id)
     assert replace(report(road.services, run).run, finished_at=None) == replace(books.run, finished_at=None)
+
+
+def test_a_late_attempt_of_validate_does_not_write_over_what_was_published(road: Road) -> None:
+    # given a published object, and an attempt of its validation that hung before, under a stricter suite
+    road.put("plnt23.csv", plants(*many(20)))
+    run = road.open()
+    (share,) = inspect(road.services, run.run_id)
+    (late,) = road.services.ledger(ledger.chunk_work, run.run_id, 0, 1)
+    (found,) = road.services.ledger(ledger.objects_of_run, run.run_id)
+    validate(road.services, share, make_suite=road.suite)
+    shares = gate(road.services, run.run_id)
+    # when it goes on
+    validate_chunk(road.services, road.contract, found, late, RejectsTheFirstRow())
+    # then what was published is sent, and all of it
+    road.publish(run, shares)
+    counts(report(road.services, run), read=20, inserted=20)
+
+
+class RejectsTheFirstRow:
+    """A suite that the first row of every chunk breaks."""
+
+    def run(self, table: pa.Table) -> CheckResult:
+        value, reason = pa.array(["?"]), pa.array(["too odd"])
+        return CheckResult((RowRejects("strict", "plant_name", np.array([0]), value, reason),))
+
+
+def test_a_cleared_run_says_who_took_its_objects_over(road: Road) -> None:
+    # given a run that died and whose object the next one loaded
+    road.put("plnt23.csv", plants(*many(20)))
+    road.open()
+    books = road.run()
+    # when its DAG run is cleared and goes through again
+    road.runs = 0
+    again = road.run()
+    # then it has no rows and says where they are
+    counts(books, read=20, inserted=20)
+    counts(again)
+    assert again.run.state == "success"
+    assert again.run.reason == (
+        f"objects of this run were taken over: 1 by run {books.run.run_id} (test__2); "
+        "their rows are in the books of those runs"
+    )
+
+
+def test_a_dry_run_sends_nothing_that_was_published_before(road: Road) -> None:
+    # given a run that died between gate and stream
+    road.put("plnt23.csv", plants(*many(20)))
+    road.audit(road.open())
+    # when a dry run follows
+    dry = road.open(dry_run=True)
+    # then it sends nothing, and the run after it does
+    assert road.audit(dry) == []
+    assert report(road.services, dry).run.state == "dry_run"
+    counts(road.run(), read=20, inserted=20)

@@ -34,11 +34,13 @@ from headgate.ledger.gate import (
 from headgate.ledger.objects import (
     Listed,
     ObjectVersion,
+    TakenOver,
     adopt_objects,
     get_object,
     objects_of_run,
     record_inspection,
     record_objects,
+    taken_over,
 )
 from headgate.ledger.runs import Run, find_run, finish_run, get_run, latest_run, open_run, running_runs
 from headgate.ledger.settle import (
@@ -46,7 +48,7 @@ from headgate.ledger.settle import (
     MissingChunk,
     Parked,
     SettleStatus,
-    complete_reject,
+    complete_rejects,
     load_rejects,
     mark_loaded,
     settle_status,
@@ -69,13 +71,14 @@ __all__ = [
     "SettleStatus",
     "StagedBatch",
     "StagedCounts",
+    "TakenOver",
     "WorkSize",
     "adopt_objects",
     "batches_to_stream",
     "chunk_work",
     "chunks_of",
     "chunks_to_stream",
-    "complete_reject",
+    "complete_rejects",
     "find_run",
     "finish_run",
     "get_object",
@@ -98,5 +101,6 @@ __all__ = [
     "record_staged",
     "running_runs",
     "settle_status",
+    "taken_over",
     "work_size",
 ]

@@ -43,9 +43,10 @@ class ChunkWork(PlannedChunk):
 
 @dataclass(frozen=True)
 class Chunk(ChunkWork):
-    """A chunk with what validation counted."""
+    """A chunk with what validation counted; `staged` names what it staged."""
 
     state: str
+    staged: str
     rows_read: int
     rows_rejected: int
     rule_counts: dict[str, int]
@@ -84,7 +85,7 @@ class StagedBatch:
 
 @dataclass(frozen=True)
 class BatchRef:
-    """All that a message says, and where its bytes are staged."""
+    """All that a message says, and where its bytes are staged (`staged` names its chunk's objects)."""
 
     message_id: UUID
     dataset: str
@@ -99,6 +100,7 @@ class BatchRef:
     byte_length: int
     rows: int
     sha256: str
+    staged: str
     run_id: int
 
 
@@ -154,20 +156,28 @@ def chunks_of(conn: Connection, object_id: int) -> list[Chunk]:
 
 
 def record_staged(
-    conn: Connection, chunk_id: int, counts: StagedCounts, batches: Sequence[StagedBatch]
+    conn: Connection,
+    chunk_id: int,
+    counts: StagedCounts,
+    batches: Sequence[StagedBatch],
+    *,
+    name: str = "",
+    again: bool = False,
 ) -> bool:
-    """What validation made of a chunk; its earlier batches are replaced.
+    """What validation made of a chunk and staged under this name.
 
-    False, and nothing is changed, when the object is published already.
+    False, and nothing is changed, when another attempt was first. `again` is the gate's: it replaces what
+    validation staged, until the object is published.
     """
     if sum(batch.rows for batch in batches) != counts.accepted:
         raise Fatal(f"chunk {chunk_id}: the batches do not hold the {counts.accepted} accepted rows")
     with transaction(conn) as cursor:
         cursor.execute(query("chunk_lock"), {"chunk_id": chunk_id})
-        (state,) = one(cursor)
-        if state in ("published", "loaded"):
+        chunk, found = one(cursor)
+        if chunk != ("staged" if again else "planned") or found in ("published", "loaded"):
             return False
         values = {**vars(counts), "rule_counts": Json(dict(counts.rule_counts)), "chunk_id": chunk_id}
+        values["staged"] = name
         cursor.execute(query("chunk_staged"), values)
         cursor.execute(query("batch_delete"), {"chunk_id": chunk_id})
         execute_values(cursor, query("batch_insert"), [_batch_row(chunk_id, batch) for batch in batches])

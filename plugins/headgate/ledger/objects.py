@@ -64,6 +64,15 @@ class ObjectVersion:
         return self.state in ("published", "loaded")
 
 
+@dataclass(frozen=True)
+class TakenOver:
+    """Objects of a run that another run carries now."""
+
+    run_id: int
+    dag_run_id: str
+    objects: int
+
+
 def record_objects(
     conn: Connection,
     run: Run,
@@ -121,13 +130,14 @@ def adopt_objects(conn: Connection, run: Run, dead_run_ids: Sequence[int] = ()) 
 
     `dead_run_ids` are runs that never closed their books although their DAG runs are over; they are closed
     as failed. Objects that a newer listing replaced before they were read are set aside as duplicates; what a
-    reload reads again is left where it stands.
+    reload reads again is left where it stands, and so is what was published before a dry run.
     """
     values = {
         "dataset": run.dataset,
         "run_id": run.run_id,
         "contract_version": run.contract_version,
         "reload": bool(run.params.get("reload")),
+        "dry_run": bool(run.params.get("dry_run")),
     }
     with transaction(conn) as cursor:
         cursor.execute(query("run_bury"), {"dataset": run.dataset, "run_ids": list(dead_run_ids)})
@@ -137,6 +147,13 @@ def adopt_objects(conn: Connection, run: Run, dead_run_ids: Sequence[int] = ()) 
         again = [object_id for object_id, state in adopted if state == "found"]
         cursor.execute(query("chunk_delete"), {"object_ids": again})
     return len(adopted)
+
+
+def taken_over(conn: Connection, run_id: int) -> list[TakenOver]:
+    """The runs that have objects now which they took over from this run."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("object_taken_over"), {"run_id": run_id})
+        return records(cursor, TakenOver)
 
 
 def get_object(conn: Connection, object_id: int) -> ObjectVersion:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from psycopg2.extras import execute_values
 
 from headgate.db import one, query, records, transaction
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 MISSING_SHOWN = 20
+REJECTS_AT_ONCE = 1000  # rows a statement
 
 
 @dataclass(frozen=True)
@@ -89,15 +93,14 @@ def mark_loaded(conn: Connection, run_id: int) -> int:
 
 
 def load_rejects(conn: Connection, run_id: int) -> list[LoadReject]:
-    """Rows of the run that Postgres refused and that `complete_reject` has not completed."""
+    """Rows of the run that Postgres refused and that `complete_rejects` has not completed."""
     with transaction(conn) as cursor:
         cursor.execute(query("load_rejects"), {"run_id": run_id})
         return records(cursor, LoadReject)
 
 
-def complete_reject(conn: Connection, quarantine_id: int, *, line: int, raw: str) -> None:
-    """Give a row that Postgres refused its physical line (1-based) and its text in the landing object."""
+def complete_rejects(conn: Connection, texts: Mapping[int, tuple[int, str]]) -> None:
+    """Give rows that Postgres refused (by `quarantine_id`) their physical line (1-based) and their text."""
     with transaction(conn) as cursor:
-        cursor.execute(
-            query("load_reject_complete"), {"quarantine_id": quarantine_id, "line": line, "raw": raw}
-        )
+        rows = [(quarantine_id, *text) for quarantine_id, text in texts.items()]
+        execute_values(cursor, query("load_rejects_complete"), rows, page_size=REJECTS_AT_ONCE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import zstandard
 
 from headgate import ledger
 from headgate.contract import Contract
@@ -77,15 +78,25 @@ def plan_of(work: ChunkWork) -> ChunkPlan:
 
 
 def stage_chunk(
-    services: Services, chunk: ReadChunk, table: pa.Table, rejects: pa.Table, *, warnings: Mapping[str, int]
+    services: Services,
+    chunk: ReadChunk,
+    table: pa.Table,
+    rejects: pa.Table,
+    *,
+    hashes: bytes,
+    warnings: Mapping[str, int],
+    again: bool = False,
 ) -> None:
     """Write what the chunk became, then tell the ledger. ``rejects``: a table of ``REJECT_COLUMNS``."""
     found = chunk.found
-    where = (found.dataset, found.object_id, chunk.plan.ordinal)
     batches = encode_batches(table, found.inspection["staged_columns"], services.settings.batch_bytes)
-    body = b"".join(batch.body for batch in batches)
-    services.store.put_bytes(services.staging, staging.batches_key(*where), body)
-    staging.put_rejects(services, staging.rejects_key(*where), csv_text(rejects))
+    bodies = [batch.body for batch in batches]
+    packed = zstandard.ZstdCompressor(level=3).compress(csv_text(rejects))
+    name = staging.name_of(*bodies, packed, hashes)
+    where = (found.dataset, found.object_id, chunk.plan.ordinal, name)
+    services.store.put_bytes(services.staging, staging.batches_key(*where), b"".join(bodies))
+    services.store.put_bytes(services.staging, staging.rejects_key(*where), packed)
+    services.store.put_bytes(services.staging, staging.hashes_key(*where), hashes)
     counts = StagedCounts(
         read=table.num_rows + rejects.num_rows,
         blank=chunk.parsed.blank,
@@ -94,7 +105,7 @@ def stage_chunk(
         rule_counts={**counts_by_rule(rejects), **warnings},
     )
     staged = staged_batches(found.object_id, chunk.plan.ordinal, table[ROW_NUMBER].to_numpy(), batches)
-    services.ledger(ledger.record_staged, chunk.chunk_id, counts, staged)
+    services.ledger(ledger.record_staged, chunk.chunk_id, counts, staged, name=name, again=again)
 
 
 def staged_batches(
@@ -121,11 +132,9 @@ def staged_batches(
     return staged
 
 
-def put_hashes(services: Services, chunk: ReadChunk, table: pa.Table) -> None:
-    """Store hash and row number of each row's key."""
-    hashes = encode_keys(key_hashes(table, chunk.contract.key), table[ROW_NUMBER].to_numpy())
-    where = (chunk.found.dataset, chunk.found.object_id, chunk.plan.ordinal)
-    services.store.put_bytes(services.staging, staging.hashes_key(*where), hashes)
+def hashes_of(chunk: ReadChunk, table: pa.Table) -> bytes:
+    """Hash and row number of each row's key."""
+    return encode_keys(key_hashes(table, chunk.contract.key), table[ROW_NUMBER].to_numpy())
 
 
 def without_rows(table: pa.Table, row_numbers: Int64s) -> pa.Table:

@@ -6,6 +6,7 @@ object, and the chunks that hold later ones are staged again without them. See d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -53,14 +54,22 @@ def set_aside_repeats(services: Services, contract: Contract, totals: ObjectTota
 def find_repeats(services: Services, found: ObjectVersion, chunks: list[Chunk]) -> Duplicates:
     """All rows of the object whose key an earlier row has."""
     filled = [chunk for chunk in chunks if chunk.rows_read]
-    loaders = [(chunk.ordinal, partial(load_hashes, services, found, chunk.ordinal)) for chunk in filled]
+    loaders = [(chunk.ordinal, partial(load_hashes, services, found, chunk)) for chunk in filled]
     return find_duplicates(loaders, sum(chunk.rows_read for chunk in filled))
 
 
-def load_hashes(services: Services, found: ObjectVersion, ordinal: int) -> tuple[Any, Int64s]:
-    """Key hashes and row numbers of a chunk's accepted rows."""
-    key = staging.hashes_key(found.dataset, found.object_id, ordinal)
-    return decode_keys(services.store.read(services.staging, key))
+def load_hashes(services: Services, found: ObjectVersion, chunk: Chunk) -> tuple[Any, Int64s]:
+    """Key hashes and row numbers of a chunk's rows as validation accepted them."""
+    return decode_keys(read_staged(services, staging.hashes_key, found, chunk))
+
+
+def read_staged(
+    services: Services, key: Callable[[str, int, int, str], str], found: ObjectVersion, chunk: Chunk
+) -> bytes:
+    """What is staged of the chunk under the key of this kind."""
+    return services.store.read(
+        services.staging, key(found.dataset, found.object_id, chunk.ordinal, chunk.staged)
+    )
 
 
 def count_in(repeats: Duplicates, chunk: Chunk) -> int:
@@ -81,16 +90,16 @@ def set_aside(
         chunk,
         judged.table,
         pa.concat_tables([before, for_quarantine(judged.rejects, chunk.chunk_id)]).sort_by("row_number"),
+        hashes=read_staged(services, staging.hashes_key, found, work),
         warnings={rule: rows for rule, rows in work.rule_counts.items() if rule.startswith("warning:")},
+        again=True,
     )
     log.info("keys that repeat set aside", key=found.key, chunk=work.ordinal, rows=judged.rejects.num_rows)
 
 
 def rejected_before(services: Services, found: ObjectVersion, work: Chunk) -> pa.Table:
     """The chunk's staged bad rows, without repeats that an earlier attempt added."""
-    body = services.store.read(
-        services.staging, staging.rejects_key(found.dataset, found.object_id, work.ordinal)
-    )
+    body = read_staged(services, staging.rejects_key, found, work)
     table = from_csv(zstandard.ZstdDecompressor().decompressobj().decompress(body))
     return table.filter(pc.not_equal(table["rule"], RULE))
 

@@ -92,7 +92,7 @@ def payload_sink(services: Services, found: ObjectVersion) -> Callable[[int, byt
     """Where the chunks of an object go that cannot be read by byte range."""
 
     def store(ordinal: int, payload: bytes) -> Mapping[str, Any]:
-        key = staging.payload_key(found.dataset, found.object_id, ordinal)
+        key = staging.payload_key(found.dataset, found.object_id, ordinal, payload)
         services.store.put_bytes(services.staging, key, payload)
         return {"bucket": services.staging, "key": key}
 

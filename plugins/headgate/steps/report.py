@@ -11,7 +11,7 @@ import structlog
 from headgate import ledger
 from headgate.books import RunBooks, run_books
 from headgate.errors import DataError
-from headgate.ledger import Alert, LoadReject, Run
+from headgate.ledger import Alert, LoadReject, Run, TakenOver
 from headgate.steps.alerting import announce_finished
 from headgate.steps.chunks import raw_rows
 from headgate.steps.scan import Params
@@ -29,6 +29,7 @@ def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> Ru
     services.ledger(ledger.mark_loaded, run.run_id)
     complete_load_rejects(services, run)
     state, reason = verdict(services.ledger(run_books, run), Params.of(run.params), failed_steps)
+    reason = reason or carried_on(services.ledger(ledger.taken_over, run.run_id))
     if state == "failed":
         alert(services, run, reason or "")
     run = services.ledger(ledger.finish_run, run.run_id, state, reason)
@@ -50,6 +51,14 @@ def verdict(
     if reasons:
         return "failed", shortened(reasons)
     return ("dry_run" if params.dry_run else "success"), None
+
+
+def carried_on(taken: Sequence[TakenOver]) -> str | None:
+    """Where the objects of a run went that was cleared after others had taken them over."""
+    if not taken:
+        return None
+    told = ", ".join(f"{other.objects:,} by run {other.run_id} ({other.dag_run_id})" for other in taken)
+    return f"objects of this run were taken over: {told}; their rows are in the books of those runs"
 
 
 def unfinished(books: RunBooks) -> str:
@@ -96,6 +105,5 @@ def complete_chunk(services: Services, object_id: int, chunk_id: int, rows: Sequ
     chunks = services.ledger(ledger.chunks_of, object_id)
     chunk = next(chunk for chunk in chunks if chunk.chunk_id == chunk_id)
     texts = raw_rows(services, found, chunk, [row.row_number for row in rows])
-    for row in rows:
-        line, raw = texts[row.row_number]
-        services.ledger(ledger.complete_reject, row.quarantine_id, line=line, raw=raw)
+    by_id = {row.quarantine_id: texts[row.row_number] for row in rows}
+    services.ledger(ledger.complete_rejects, by_id)

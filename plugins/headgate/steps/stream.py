@@ -64,7 +64,7 @@ def _send(
 
 
 def _message(services: Services, batch: BatchRef, columns: tuple[str, ...]) -> RowBatch:
-    key = staging.batches_key(batch.dataset, batch.object_id, batch.chunk)
+    key = staging.batches_key(batch.dataset, batch.object_id, batch.chunk, batch.staged)
     body = services.store.read_range(services.staging, key, batch.byte_offset, batch.byte_length)
     return RowBatch(
         dataset=batch.dataset,

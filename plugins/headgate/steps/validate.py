@@ -17,7 +17,7 @@ from headgate.errors import DataError
 from headgate.ledger import ChunkWork, ObjectVersion, Run
 from headgate.records import ParsedChunk, Violations, reject_rows
 from headgate.steps.alerting import announce_held
-from headgate.steps.chunks import ReadChunk, put_hashes, read_chunk, stage_chunk
+from headgate.steps.chunks import ReadChunk, hashes_of, read_chunk, stage_chunk
 from headgate.steps.contracts import Contracts
 from headgate.steps.lanes import Share
 from headgate.steps.rejects import for_quarantine
@@ -99,12 +99,12 @@ def validate_chunk(
     if result.failures:
         raise DataError("; ".join(f"{failure.rule}: {failure.reason}" for failure in result.failures))
     parsed = without_rejected(chunk, result.rejects)
-    put_hashes(services, chunk, parsed.table)
     stage_chunk(
         services,
         chunk,
         parsed.table,
         for_quarantine(parsed.rejects, chunk.chunk_id),
+        hashes=hashes_of(chunk, parsed.table),
         warnings={f"warning:{rule}": rows for rule, rows in result.warnings.items()},
     )
     log.info(

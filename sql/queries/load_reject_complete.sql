@@ -1,1 +1,0 @@
-UPDATE headgate.quarantine SET line = %(line)s, raw = %(raw)s WHERE quarantine_id = %(quarantine_id)s;
