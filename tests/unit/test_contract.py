@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from copy import deepcopy
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from headgate import topology
 from headgate.contract import (
     Contract,
     contract_from_document,
@@ -63,6 +65,21 @@ class TestEgrid:
 
     def test_they_use_tables_and_prefixes_of_their_own(self) -> None:
         assert table_problems(load_contracts(datasets_dir()).values()) == []
+
+    @pytest.mark.parametrize(
+        ("value", "unit", "limit"),
+        [
+            (4, "d", timedelta(days=4)),
+            (1.5, "Hours", timedelta(minutes=90)),
+            ("1", "y", timedelta(days=365.25)),
+        ],
+    )
+    def test_a_service_level_is_a_time(
+        self, plants: Contract, value: object, unit: str, limit: timedelta
+    ) -> None:
+        levels = [{"property": "freshness", "value": value, "unit": unit}]
+        contract = contract_from_document(edited(plants, slaProperties=levels))
+        assert (contract.sla_limit("freshness"), contract.sla_limit("latency")) == (limit, None)
 
     def test_keys_tables_and_places(self, plants: Contract, generators: Contract) -> None:
         assert plants.key == ("plant_code", "year")
@@ -221,6 +238,13 @@ class TestBrokenContracts:
     def test_a_reject_threshold_in_percent(self, plants: Contract) -> None:
         told = self.told(edited(plants, customProperties=custom(rejectThreshold=5)))
         assert "give 0 to 1" in told
+
+    def test_a_service_level_without_a_unit(self, plants: Contract) -> None:
+        told = self.told(edited(plants, slaProperties=[{"property": "freshness", "value": 2}]))
+        assert "freshness '2' is no time" in told
+
+    def test_the_word_for_what_belongs_to_no_dataset(self, plants: Contract) -> None:
+        assert "'system' is taken" in self.told(edited(plants, id=topology.SYSTEM))
 
     def test_a_missing_element(self, plants: Contract) -> None:
         document = edited(plants)

@@ -69,3 +69,12 @@ def test_the_sentence_and_the_way_out_are_filled_in() -> None:
 def test_what_the_catalogue_does_not_know_is_refused(kind: str, data: dict[str, str], problem: str) -> None:
     with pytest.raises(Fatal, match=problem):
         Event(kind, "plants", "a", data)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(90, "90 s"), (120, "2 min"), (12600, "3.5 h"), (90000, "25 h")]
+)
+def test_time_spans_are_told_in_peoples_units(seconds: float, text: str) -> None:
+    gone = {"queue": "headgate.rows.plants", "messages": 3, "seconds": seconds}
+    summary = Event("queue.stalled", "plants", "headgate.rows.plants", gone).data["summary"]
+    assert summary.endswith(f"none was handled for {text}")

@@ -35,6 +35,7 @@ SERVER_PROPERTIES = frozenset({"formats", "delimiter", "sheet"})
 COLUMN_PROPERTIES = frozenset(
     {"aliases", "unit", "nullTokens", "form", "pad", "recode", "unitRules", "derive", "trim", "evolved"}
 )
+RESERVED = "system"
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -154,6 +155,8 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         sha256=digest(document),
     )
     _cross_check(contract)
+    for name in ("freshness", "latency"):
+        contract.sla_limit(name)
     return contract
 
 
@@ -290,6 +293,8 @@ def _require_text(document: Mapping[str, Any], *names: str) -> None:
         if not document[name]:
             raise ValueError(f"{name} is empty")
     _identifier(str(document["id"]), "id")
+    if document["id"] == RESERVED:
+        raise ValueError(f"id {RESERVED!r} is taken: events that belong to no dataset bear it")
 
 
 def _identifier(name: str, what: str) -> str:

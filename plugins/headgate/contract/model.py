@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal
 
@@ -186,6 +187,32 @@ class Contract:
     def rescues(self) -> bool:
         """Whether unknown columns are kept as JSON in ``_rescued``."""
         return self.drift == "rescue"
+
+    def sla_limit(self, name: str) -> timedelta | None:
+        """The time that an SLA property gives, for example of ``latency`` or ``freshness``; none: no limit.
+
+        Raises ``ValueError`` for a value that is no positive number or a unit that is no time.
+        """
+        if name not in self.sla:
+            return None
+        value, _, unit = self.sla[name].partition(" ")
+        for units, length in _TIME_UNITS.items():
+            if unit.lower() in units and float(value) > 0:
+                return length * float(value)
+        raise ValueError(
+            f"slaProperties: {name} {self.sla[name]!r} is no time: give a number and a unit: 4, d"
+        )
+
+
+# The standard's own units are those of days and years.
+_TIME_UNITS = {
+    ("s", "second", "seconds"): timedelta(seconds=1),
+    ("min", "minute", "minutes"): timedelta(minutes=1),
+    ("h", "hr", "hour", "hours"): timedelta(hours=1),
+    ("d", "day", "days"): timedelta(days=1),
+    ("w", "week", "weeks"): timedelta(weeks=1),
+    ("y", "yr", "year", "years"): timedelta(days=365.25),
+}
 
 
 def fold(name: str) -> str:

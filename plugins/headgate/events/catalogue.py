@@ -15,17 +15,17 @@ from typing import Any, Final, Literal
 
 from headgate.errors import Fatal
 from headgate.events import data as models
+from headgate.topology import SYSTEM as SYSTEM  # stands for the dataset in events that belong to none
 
 Severity = Literal["info", "warning", "critical"]
 Status = Literal["firing", "resolved", "info"]
 
 TYPE_PREFIX: Final = "headgate."
-SYSTEM: Final = "system"  # stands for the dataset in events that belong to none
 
 
 @dataclass(frozen=True)
 class EventType:
-    """One type of event. ``summary`` and ``mend`` are filled with the data's fields and ``{dataset}``."""
+    """One type of event. ``summary`` and ``mend`` are filled with the data's fields and the dataset."""
 
     kind: str  # the CloudEvent's type without its prefix
     meaning: str
@@ -81,7 +81,7 @@ _MESSAGE: Final = {
     "run_id": 7,
     "object_id": 12,
     "chunk_id": 31,
-    "error_id": 5,
+    "error_id": "0e1c2e3a-8f9f-5b0c-8f52-4f0b7c1d2e3f",
 }
 _BOOKS: Final = "headgate books {dataset}"
 _QUEUES: Final = "headgate queues"
@@ -176,7 +176,7 @@ _TYPES: Final = [
             "quarantine.high",
             "More rows of a run are in quarantine than the contract's threshold allows.",
             "warning",
-            "{quarantined:,} of {read:,} rows of {dataset} are in quarantine: {share:.2%}, {threshold:.2%} allowed",
+            "{quarantined:,} of {read:,} rows of {dataset} are in quarantine: {share:.2%} of {threshold:.2%}",
             models.Quarantine,
             _RUN | {"read": 1000, "quarantined": 80, "share": 0.08, "threshold": 0.05},
             mend="headgate quarantine list -d {dataset} --run {run_id}",
@@ -200,17 +200,29 @@ _TYPES: Final = [
     *_ended(
         EventType(
             "data.late",
-            "The newest data that is loaded is older than the contract's service level allows.",
+            "The dataset misses its contract's service level: the newest data that is loaded is too old"
+            " (`freshness`), or an object that has arrived waits too long (`latency`).",
             "warning",
-            "no new data of {dataset} for {age_seconds:,.0f} s, {limit_seconds:,.0f} s are allowed",
-            models.Freshness,
-            {"fresh_at": "2026-11-18T05:10:00+00:00", "age_seconds": 180000, "limit_seconds": 90000},
+            "{dataset} is late: its {level} is {age_seconds}, {limit_seconds} are allowed",
+            models.ServiceLevel,
+            {
+                "level": "freshness",
+                "since": "2026-11-18T05:10:00+00:00",
+                "age_seconds": 180000,
+                "limit_seconds": 90000,
+            },
             mend="headgate run {dataset} --wait",
+            identity=("level",),
         ),
         "data.fresh",
-        "New data came after it had been late.",
-        "{dataset} is fresh again",
-        example={"fresh_at": "2026-11-20T05:10:00+00:00", "age_seconds": 12, "limit_seconds": 90000},
+        "A dataset that was late meets its service level again.",
+        "{dataset} is in time again: its {level} is {age_seconds}",
+        example={
+            "level": "freshness",
+            "since": "2026-11-20T05:10:00+00:00",
+            "age_seconds": 12,
+            "limit_seconds": 90000,
+        },
     ),
     *_ended(
         EventType(
@@ -259,11 +271,11 @@ _TYPES: Final = [
     *_ended(
         EventType(
             "queue.stalled",
-            "Messages wait longer than the limit: the queue does not drain.",
+            "Messages wait in a queue that is read, and none of them is handled.",
             "critical",
-            "{queue} does not drain: {messages:,} messages wait, longer than {limit_seconds:,.0f} s",
+            "{queue} does not drain: {messages:,} messages wait, none was handled for {seconds}",
             models.QueueStalled,
-            _QUEUE | {"oldest_seconds": 1200, "limit_seconds": 600},
+            _QUEUE | {"seconds": 600},
             mend=_QUEUES,
             identity=("queue",),
         ),
@@ -272,6 +284,22 @@ _TYPES: Final = [
         "{queue} drains again",
         model=models.Queue,
         example=_QUEUE,
+    ),
+    *_ended(
+        EventType(
+            "queue.old",
+            "The oldest message that was sent to a queue waits longer than the limit for its receipt.",
+            "warning",
+            "the oldest message of {queue} waits for {oldest_seconds}, the limit is {limit_seconds}",
+            models.QueueAge,
+            _QUEUE | {"oldest_seconds": 5400, "limit_seconds": 3600},
+            mend=_QUEUES,
+            identity=("queue",),
+        ),
+        "queue.young",
+        "No message waits longer than the limit any more.",
+        "no message of {queue} waits longer than {limit_seconds} any more",
+        example=_QUEUE | {"oldest_seconds": 3, "limit_seconds": 3600},
     ),
     *_ended(
         EventType(
@@ -293,7 +321,7 @@ _TYPES: Final = [
         "message.retried",
         "A message failed and is tried again after a while.",
         "info",
-        "a message of {dataset} is tried again in {delay_seconds:,.0f} s: {reason}",
+        "a message of {dataset} is tried again in {delay_seconds}: {reason}",
         models.MessageRetried,
         _MESSAGE | {"cause": "table_missing", "reason": "egrid.plants does not exist", "delay_seconds": 300},
         mend="headgate errors list --where dataset={dataset}",

@@ -26,7 +26,7 @@ class Data(BaseModel):
     key: str | None = Field(None, description="Key of the object in its bucket")
     chunk_id: int | None = Field(None, description="Chunk in the ledger")
     message_id: str | None = Field(None, description="Message in RabbitMQ, and its batch in the ledger")
-    error_id: int | None = Field(None, description="Error in `headgate errors`")
+    error_id: str | None = Field(None, description="Error in `headgate errors`")
 
 
 class RunFailed(Data):
@@ -82,10 +82,11 @@ class SchemaDrifted(Data):
     renamed: dict[str, str] = Field(default_factory=dict, description="Headers by their names before")
 
 
-class Freshness(Data):
-    fresh_at: datetime | None = Field(None, description="When data came last; null: never")
-    age_seconds: float = Field(description="Age of the newest data that is loaded")
-    limit_seconds: float = Field(description="Age that the contract allows")
+class ServiceLevel(Data):
+    level: Literal["freshness", "latency"] = Field(description="Property of the contract's `slaProperties`")
+    since: datetime | None = Field(None, description="Arrival of the newest loaded or oldest waiting object")
+    age_seconds: float = Field(description="Time since then")
+    limit_seconds: float = Field(description="Time that the contract allows")
 
 
 class Volume(Data):
@@ -106,8 +107,12 @@ class ConsumerGone(Queue):
 
 
 class QueueStalled(Queue):
-    oldest_seconds: float | None = Field(None, description="Age of the oldest message, where known")
-    limit_seconds: float = Field(description="Age, or time without an acknowledgement, that is allowed")
+    seconds: float = Field(description="For how long none of them has been handled")
+
+
+class QueueAge(Queue):
+    oldest_seconds: float = Field(description="Time since the oldest message without a receipt was sent")
+    limit_seconds: float = Field(description="Time that is allowed")
 
 
 class QueueDepth(Queue):

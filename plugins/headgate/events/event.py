@@ -111,8 +111,18 @@ def _complete(kind: str, dataset: str, data: Mapping[str, Any]) -> dict[str, Any
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise Fatal(f"an event {kind} of {dataset} cannot be made: {problems}") from None
-    values = defaultdict(str, known.model_dump(exclude_none=True), dataset=dataset)
+    given = known.model_dump(exclude_none=True)
+    spans = {name: span(value) for name, value in given.items() if name.endswith("seconds")}
+    values = defaultdict(str, given | spans, dataset=dataset)
     texts = {"summary": known.summary or found.summary.format_map(values)}
     if mend := known.mend or found.mend.format_map(values):
         texts["mend"] = mend
     return known.model_dump(mode="json", exclude_none=True, exclude={"summary", "mend"}) | texts
+
+
+def span(seconds: float) -> str:
+    """A time span for people: 90 s, 25 min, 3.5 h, 2 d."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.0f} s"
