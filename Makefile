@@ -40,9 +40,13 @@ test: install $(CONSUMERS_INSTALLED) lint ## Everything, with real servers of it
 	$(CONSUMERS)/bin/python -c 'import consumers'; \
 	$(CONSUMERS)/bin/pytest -p no:cacheprovider tests/unit/test_message*.py tests/*/test_consumer*.py
 
+.PHONY: faults
+faults: install ## Drills: servers and processes killed, stopped and cut off under load; FAULTS="--only NAME"
+	@trap 'HEADGATE_HOME=.headgate/faults $(BIN)/headgate down' EXIT; $(BIN)/python -m tests.faults $(FAULTS)
+
 .PHONY: test-down
 test-down: # End what a killed test left running
-	@for home in "$(TEST_HOME)" .headgate/acceptance; do \
+	@for home in "$(TEST_HOME)" .headgate/acceptance .headgate/faults; do \
 	  if [ -x $(BIN)/headgate ]; then HEADGATE_HOME="$$home" $(BIN)/headgate down; fi; \
 	done
 

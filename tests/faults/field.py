@@ -1,0 +1,244 @@
+"""The usual ground of a drill: a fresh database and vhost, consumers, and the check after a round."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pika
+import psycopg2
+
+from headgate import topology
+from tests.conftest import Broker, Database, Servers, fresh_broker, fresh_database, migrated_template
+from tests.faults.crew import Crew, Member
+from tests.faults.drill import Round
+from tests.faults.load import Load, Sender, Shape, make_load
+from tests.faults.patience import TooLongError, until
+from tests.faults.servers import Server
+from tests.integration.lab import Lab
+
+SCHEMA = Path(__file__).with_name("field.sql")
+OUTCOMES = "inserted + updated + unchanged + superseded + quarantined"
+# Small transactions, so that a load is many of them; failed messages come back soon.
+CONSUMER_SETTINGS = {
+    "HEADGATE_LOG_FORMAT": "json",
+    "HEADGATE_IDLE_SECONDS": "0.05",
+    "HEADGATE_PREFETCH": "4",
+    "HEADGATE_RETRY_DELAYS": "1,1,2,2",
+}
+
+
+@dataclass
+class Field:
+    """What a drill works with. ``admin`` and ``sql`` act as the superuser in the drill's database."""
+
+    servers: Servers
+    database: Database
+    broker: Broker
+    lab: Lab
+    crew: Crew
+    versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def next_version(self) -> int:
+        return next(self.versions)
+
+    def server(self, name: str) -> Server:
+        return Server(self.servers, name)
+
+    @contextmanager
+    def admin(self) -> Iterator[Any]:
+        """A cursor in one transaction of a connection of its own."""
+        with closing(psycopg2.connect(self.database.admin_url)) as conn, conn, conn.cursor() as cursor:
+            yield cursor
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """One statement; its rows."""
+        with self.admin() as cursor:
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    # -- load ---------------------------------------------------------------------------------
+
+    def load(self, rng: Random, shape: Shape | None = None) -> Load:
+        """Published objects, not sent yet."""
+        return make_load(self, rng, shape or Shape())
+
+    def send(self, load: Load, *, pause: float = 0.0) -> Sender:
+        """Begin to send it, in a thread."""
+        return Sender(self.broker.url, load.batches, pause)
+
+    def receipts(self, load: Load) -> int:
+        """Messages of it that were applied."""
+        [(count,)] = self.sql(
+            "SELECT count(*) FROM headgate.receipt WHERE object_id = ANY (%s)", load.object_ids
+        )
+        return int(count)
+
+    def is_applied(self, load: Load) -> bool:
+        """Whether all of its messages are; ends the round when a consumer has given up."""
+        if gone := self.crew.ended_by_themselves():
+            raise TooLongError("; ".join(gone))
+        return self.receipts(load) >= len(load.batches)
+
+    def reaches(self, load: Load, share: float) -> None:
+        """Wait until this share of its messages is applied."""
+        wanted = max(1, round(share * len(load.batches)))
+        until(lambda: self.receipts(load) >= wanted, f"{wanted} of {len(load.batches)} messages applied")
+
+    # -- the end of a round ---------------------------------------------------------------------
+
+    def settle(self, load: Load, sender: Sender | None = None, *, damaged: int = 0) -> Round:
+        """Wait until all of it is applied, then look at everything. Call it when the fault has ended.
+
+        ``damaged``: so many messages must be in parking, and are taken out of it.
+        """
+        recover = until(lambda: self.is_applied(load), "every message applied", 120)
+        if sender is not None:
+            sender.join()
+        return self.check(load, recover, damaged=damaged)
+
+    def check(self, load: Load, recover: float, *, damaged: int = 0) -> Round:
+        """The same questions after every round; see docs/faults.md."""
+        problems = [
+            *self._queue_problems(damaged),
+            *self._error_problems(damaged),
+            *self._book_problems(load),
+            *self.crew.ended_by_themselves(),
+        ]
+        accounted, twice = self._accounted(load), self._written_twice()
+        wrong = self._wrong_rows()
+        return Round(
+            rows_in=load.rows,
+            accounted=accounted,
+            lost=max(0, load.rows - accounted) + wrong,
+            doubled=max(0, accounted - load.rows) + twice,
+            recover=recover,
+            problems=tuple(problems),
+        )
+
+    def _accounted(self, load: Load) -> int:
+        [(rows,)] = self.sql(
+            f"SELECT coalesce(sum({OUTCOMES}), 0)::bigint FROM headgate.receipt WHERE object_id = ANY (%s)",
+            load.object_ids,
+        )
+        return int(rows)
+
+    def _written_twice(self) -> int:
+        """Rows of a file that were written to the table more than once."""
+        [(rows,)] = self.sql(
+            "SELECT coalesce(sum(times - 1), 0)::bigint FROM"
+            " (SELECT count(*) AS times FROM drill.written GROUP BY object_id, row_number) w WHERE times > 1"
+        )
+        return int(rows)
+
+    def _wrong_rows(self) -> int:
+        """Rows of the table that are missing, too many, or not the freshest that was sent under their key."""
+        [(rows,)] = self.sql(
+            "SELECT count(*) FROM"
+            " (SELECT DISTINCT ON (id) * FROM drill.expected ORDER BY id, version DESC) e"
+            " FULL JOIN lab.things t ON t.id = e.id"
+            " WHERE (e.id, e.amount, e.note, e.version)"
+            " IS DISTINCT FROM (t.id, t.amount, t.note, t._object_version)"
+        )
+        return int(rows)
+
+    def _book_problems(self, load: Load) -> list[str]:
+        [(stray,)] = self.sql(
+            "SELECT count(*) FROM drill.refused e FULL JOIN headgate.quarantine q"
+            " USING (object_id, row_number) WHERE e.object_id IS NULL OR q.object_id IS NULL"
+        )
+        unbalanced = self.sql("SELECT key FROM headgate.books_object WHERE NOT balanced")
+        found = [f"{stray} rows are in quarantine and should not be, or the other way round"] if stray else []
+        return found + [f"the books of {key} do not balance" for (key,) in unbalanced]
+
+    def _error_problems(self, damaged: int) -> list[str]:
+        """Errors that wait for something or somebody, but for the messages that were damaged on purpose."""
+        if self.sql("SELECT to_regclass('headgate.error')") == [(None,)]:
+            return []
+        rows = self.sql(
+            "SELECT cause, state, count(*) FROM headgate.error e WHERE state IN ('retrying', 'parked')"
+            " AND NOT EXISTS (SELECT FROM headgate.receipt r WHERE r.message_id::text = e.message_id)"
+            " GROUP BY cause, state"
+        )
+        return [f"{count} errors are {state}: {cause}" for cause, state, count in rows if not damaged]
+
+    def _queue_problems(self, damaged: int) -> list[str]:
+        """Queues that are not empty after everything was applied."""
+        wanted = {topology.PARKING_QUEUE: damaged} if damaged else {}
+        try:
+            until(lambda: self.waiting() == wanted, "queues empty", 30)
+        except TooLongError:
+            return [f"queue {queue} holds {count} messages" for queue, count in self.waiting().items()]
+        if damaged:
+            self.take(topology.PARKING_QUEUE)
+        return []
+
+    def waiting(self) -> dict[str, int]:
+        """Messages that wait, by queue."""
+        with closing(pika.BlockingConnection(pika.URLParameters(self.broker.url))) as connection:
+            channel = connection.channel()
+            counts = {
+                queue: int(channel.queue_declare(queue, passive=True).method.message_count)
+                for queue in self._queues()
+            }
+        return {queue: count for queue, count in counts.items() if count}
+
+    def take(self, queue: str) -> list[tuple[pika.BasicProperties, bytes]]:
+        """Everything that is in a queue; it is empty then."""
+        found = []
+        with closing(pika.BlockingConnection(pika.URLParameters(self.broker.url))) as connection:
+            channel = connection.channel()
+            while True:
+                method, properties, body = channel.basic_get(queue, auto_ack=True)
+                if method is None:
+                    return found
+                found.append((properties, body))
+
+    def _queues(self) -> list[str]:
+        with self.api() as api:
+            answer = api.get(f"/api/queues/{self.broker.vhost}", params={"columns": "name"})
+            return [str(queue["name"]) for queue in answer.raise_for_status().json()]
+
+    def api(self) -> httpx.Client:
+        """RabbitMQ's management API."""
+        return httpx.Client(base_url=self.broker.api_url, trust_env=False, timeout=20)
+
+    def close(self) -> list[str]:
+        """End the crew; what it left unfinished or unacknowledged."""
+        problems = self.crew.dismiss()
+        return problems + [
+            f"{count} messages were left in {queue}" for queue, count in self.waiting().items()
+        ]
+
+    def database_crew(self, count: int = 2) -> Sequence[Member]:
+        """So many database consumers that read."""
+        return self.crew.keep(count)
+
+
+@contextmanager
+def open_field(servers: Servers, name: str) -> Iterator[Field]:
+    """A field with one dataset; its consumers' logs are in the servers' log folder under the drill's name."""
+    logs = servers.stack.layout.logs / "drills" / name
+    logs.mkdir(parents=True, exist_ok=True)
+    with fresh_database(servers, migrated_template(servers)) as database, fresh_broker(servers) as broker:
+        lab = Lab(database, broker)
+        lab.apply_contract()
+        variables = {
+            **CONSUMER_SETTINGS,
+            "HEADGATE_HOME": str(logs / "home"),
+            "HEADGATE_LOADER_URL": database.loader_url,
+            "HEADGATE_AMQP_URL": broker.url,
+        }
+        made = Field(servers, database, broker, lab, Crew(variables, logs))
+        with made.admin() as cursor:
+            cursor.execute(SCHEMA.read_text(encoding="utf-8"))
+        try:
+            yield made
+        finally:
+            made.crew.kill_all()
