@@ -29,7 +29,18 @@ from headgate.contract.model import (
 from headgate.errors import Fatal
 
 CONTRACT_PROPERTIES = frozenset(
-    {"nullTokens", "drift", "rejectThreshold", "minimumRows", "onRewrite", "chunkBytes", "refuse", "indexes"}
+    {
+        "nullTokens",
+        "drift",
+        "rejectThreshold",
+        "minimumRows",
+        "onRewrite",
+        "chunkBytes",
+        "refuse",
+        "indexes",
+        "queueMessages",
+        "queueSeconds",
+    }
 )
 SERVER_PROPERTIES = frozenset({"formats", "delimiter", "sheet"})
 COLUMN_PROPERTIES = frozenset(
@@ -148,6 +159,8 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         chunk_bytes=custom.get("chunkBytes"),
         schedule=_schedule(document),
         sla=_sla(document),
+        queue_messages=_positive(custom, "queueMessages"),
+        queue_seconds=_positive(custom, "queueSeconds"),
         refuse=tuple(_refuse(item) for item in custom.get("refuse", ())),
         indexes=tuple(Index(tuple(item)) for item in custom.get("indexes", ())),
         tags=tuple(document.get("tags") or ()),
@@ -317,6 +330,13 @@ def _known(names: Mapping[str, Any], allowed: frozenset[str], place: str) -> Non
 def _one_of(value: Any, allowed: tuple[Any, ...], place: str) -> Any:
     if value not in allowed:
         raise ValueError(f"{place}: {value!r} is none of {', '.join(map(str, allowed))}")
+    return value
+
+
+def _positive(custom: Mapping[str, Any], name: str) -> Any:
+    value = custom.get(name)
+    if value is not None and not (isinstance(value, int) and value > 0):
+        raise ValueError(f"{name} {value!r}: give a whole number above 0")
     return value
 
 

@@ -167,6 +167,8 @@ class Contract:
     chunk_bytes: int | None = None
     schedule: str | None = None  # cron
     sla: Mapping[str, str] = field(default_factory=dict)  # ODCS SLA property to "value unit"
+    queue_messages: int | None = None  # that may wait in its queue before people hear of it
+    queue_seconds: float | None = None  # that one of them may wait
     refuse: tuple[Refuse, ...] = ()
     indexes: tuple[Index, ...] = ()
     tags: tuple[str, ...] = ()
