@@ -142,15 +142,15 @@ CREATE TABLE headgate.quarantine (
     CONSTRAINT quarantine_state_check CHECK ((state = ANY (ARRAY['open'::text, 'replayed'::text, 'dismissed'::text])))
 );
 ALTER TABLE headgate.quarantine OWNER TO headgate_owner;
-CREATE FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rule text, of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) RETURNS TABLE(quarantine_id bigint)
+CREATE FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rules text[], of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) RETURNS TABLE(quarantine_id bigint)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT q.quarantine_id
     FROM (headgate.quarantine q
       JOIN headgate.object o USING (object_id))
-   WHERE (((quarantine_matching.of_dataset IS NULL) OR (q.dataset = quarantine_matching.of_dataset)) AND ((quarantine_matching.of_object IS NULL) OR (o.key = quarantine_matching.of_object) OR (o.key = ((q.dataset || '/'::text) || quarantine_matching.of_object))) AND ((quarantine_matching.of_rule IS NULL) OR (q.rule = quarantine_matching.of_rule) OR (q.violations @> jsonb_build_array(jsonb_build_object('rule', quarantine_matching.of_rule)))) AND ((quarantine_matching.of_column IS NULL) OR (q.column_name = quarantine_matching.of_column) OR (q.violations @> jsonb_build_array(jsonb_build_object('column', quarantine_matching.of_column)))) AND ((quarantine_matching.of_run IS NULL) OR (o.run_id = quarantine_matching.of_run)) AND ((quarantine_matching.since IS NULL) OR (q.created_at >= quarantine_matching.since)) AND ((quarantine_matching.of_state IS NULL) OR (q.state = quarantine_matching.of_state)) AND ((quarantine_matching.ids IS NULL) OR (q.quarantine_id = ANY (quarantine_matching.ids))));
+   WHERE (((quarantine_matching.of_dataset IS NULL) OR (q.dataset = quarantine_matching.of_dataset)) AND ((quarantine_matching.of_object IS NULL) OR (o.key = quarantine_matching.of_object) OR (o.key = ((q.dataset || '/'::text) || quarantine_matching.of_object))) AND ((quarantine_matching.of_rules IS NULL) OR (q.rule = ANY (quarantine_matching.of_rules)) OR (jsonb_path_query_array(q.violations, '$[*]."rule"'::jsonpath) ?| quarantine_matching.of_rules)) AND ((quarantine_matching.of_column IS NULL) OR (q.column_name = quarantine_matching.of_column) OR (q.violations @> jsonb_build_array(jsonb_build_object('column', quarantine_matching.of_column)))) AND ((quarantine_matching.of_run IS NULL) OR (o.run_id = quarantine_matching.of_run)) AND ((quarantine_matching.since IS NULL) OR (q.created_at >= quarantine_matching.since)) AND ((quarantine_matching.of_state IS NULL) OR (q.state = quarantine_matching.of_state)) AND ((quarantine_matching.ids IS NULL) OR (q.quarantine_id = ANY (quarantine_matching.ids))));
 END;
-ALTER FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rule text, of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rules text[], of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) OWNER TO headgate_owner;
 CREATE TABLE headgate.batch (
     message_id uuid NOT NULL,
     chunk_id bigint NOT NULL,
@@ -180,6 +180,7 @@ CREATE TABLE headgate.chunk (
     rows_rejected bigint DEFAULT 0 NOT NULL,
     rule_counts jsonb DEFAULT '{}'::jsonb NOT NULL,
     staged_at timestamp with time zone,
+    staged text DEFAULT ''::text NOT NULL,
     CONSTRAINT chunk_check CHECK ((rows_read = (rows_accepted + rows_rejected))),
     CONSTRAINT chunk_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'staged'::text, 'streamed'::text])))
 );
@@ -244,6 +245,33 @@ CREATE FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint
    ORDER BY o.object_id;
 END;
 ALTER FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) OWNER TO headgate_owner;
+CREATE TABLE headgate.silence (
+    silence_id bigint NOT NULL,
+    matchers jsonb NOT NULL,
+    starts_at timestamp with time zone DEFAULT now() NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    note text DEFAULT ''::text NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT silence_matchers_check CHECK ((jsonb_array_length(matchers) > 0))
+);
+ALTER TABLE headgate.silence OWNER TO headgate_owner;
+CREATE FUNCTION headgate.silenced_until(labels jsonb) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT max(s.ends_at) AS max
+    FROM headgate.silence s
+   WHERE ((now() >= s.starts_at) AND (now() < s.ends_at) AND (NOT (EXISTS ( SELECT
+            FROM jsonb_to_recordset(s.matchers) m(label text, op text, value text)
+           WHERE (NOT
+                 CASE m.op
+                     WHEN '='::text THEN (COALESCE((silenced_until.labels ->> m.label), ''::text) = m.value)
+                     WHEN '!='::text THEN (COALESCE((silenced_until.labels ->> m.label), ''::text) <> m.value)
+                     WHEN '=~'::text THEN (COALESCE((silenced_until.labels ->> m.label), ''::text) ~ (('^(?:'::text || m.value) || ')$'::text))
+                     ELSE (COALESCE((silenced_until.labels ->> m.label), ''::text) !~ (('^(?:'::text || m.value) || ')$'::text))
+                 END)))));
+END;
+ALTER FUNCTION headgate.silenced_until(labels jsonb) OWNER TO headgate_owner;
 CREATE FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -253,6 +281,13 @@ CREATE FUNCTION headgate.vouched_since(written_by bigint, version bigint, object
            WHERE ((o.object_id = vouched_since.written_by) AND (n.version >= vouched_since.version) AND (ROW(n.version, n.object_id) > ROW(vouched_since.version, vouched_since.object_id)) AND (n.state = ANY (ARRAY['published'::text, 'loaded'::text])) AND (n.replay_of IS NULL)))) AS "exists";
 END;
 ALTER FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) OWNER TO headgate_owner;
+CREATE TABLE headgate.adoption (
+    object_id bigint NOT NULL,
+    from_run_id bigint NOT NULL,
+    to_run_id bigint NOT NULL,
+    adopted_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE headgate.adoption OWNER TO headgate_owner;
 CREATE TABLE headgate.alert (
     alert_id bigint NOT NULL,
     kind text NOT NULL,
@@ -266,7 +301,22 @@ CREATE TABLE headgate.alert (
     detail jsonb DEFAULT '{}'::jsonb NOT NULL,
     raised_at timestamp with time zone DEFAULT now() NOT NULL,
     resolved_at timestamp with time zone,
-    CONSTRAINT alert_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
+    fingerprint text,
+    subject text DEFAULT ''::text NOT NULL,
+    owner text DEFAULT 'unowned'::text NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    news boolean DEFAULT false NOT NULL,
+    count bigint DEFAULT 1 NOT NULL,
+    last_event bigint DEFAULT 0 NOT NULL,
+    last_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    acknowledged_at timestamp with time zone,
+    acknowledged_by text,
+    resolved_by text,
+    note text,
+    CONSTRAINT alert_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
+    CONSTRAINT alert_state_check CHECK ((state = ANY (ARRAY['open'::text, 'acknowledged'::text, 'resolved'::text])))
 );
 ALTER TABLE headgate.alert OWNER TO headgate_owner;
 ALTER TABLE headgate.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -277,6 +327,70 @@ ALTER TABLE headgate.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTIT
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE headgate.alert_group (
+    group_id bigint NOT NULL,
+    route text NOT NULL,
+    labels jsonb NOT NULL,
+    group_interval interval NOT NULL,
+    next_at timestamp with time zone,
+    flushed_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    held boolean DEFAULT false NOT NULL
+);
+ALTER TABLE headgate.alert_group OWNER TO headgate_owner;
+ALTER TABLE headgate.alert_group ALTER COLUMN group_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.alert_group_group_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE headgate.alert_member (
+    group_id bigint NOT NULL,
+    alert_id bigint NOT NULL,
+    told_at timestamp with time zone,
+    told_count bigint DEFAULT 0 NOT NULL,
+    again boolean DEFAULT false NOT NULL,
+    escalation integer DEFAULT 0 NOT NULL
+);
+ALTER TABLE headgate.alert_member OWNER TO headgate_owner;
+CREATE TABLE headgate.alertmanager_feed (
+    receiver text NOT NULL,
+    channel text NOT NULL,
+    fed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+);
+ALTER TABLE headgate.alertmanager_feed OWNER TO headgate_owner;
+CREATE VIEW headgate.alerts AS
+ SELECT a.alert_id,
+    a.kind,
+    a.severity,
+    a.dataset,
+    a.subject,
+    a.owner,
+    a.summary,
+    a.detail,
+        CASE
+            WHEN ((a.state <> 'resolved'::text) AND (s.silenced_until IS NOT NULL)) THEN 'silenced'::text
+            ELSE a.state
+        END AS state,
+    a.news,
+    a.count,
+    a.raised_at,
+    a.last_at,
+    a.changed_at,
+    a.expires_at,
+    a.acknowledged_at,
+    a.acknowledged_by,
+    a.resolved_at,
+    a.resolved_by,
+    a.note,
+    s.silenced_until,
+    a.fingerprint
+   FROM (headgate.alert a
+     CROSS JOIN LATERAL ( SELECT headgate.silenced_until(jsonb_build_object('dataset', a.dataset, 'type', a.kind, 'severity', a.severity, 'owner', a.owner, 'subject', a.subject)) AS silenced_until) s);
+ALTER VIEW headgate.alerts OWNER TO headgate_owner;
+COMMENT ON VIEW headgate.alerts IS 'What is or was wrong: open, acknowledged, silenced or resolved';
 CREATE VIEW headgate.books_chunk AS
  SELECT o.dataset,
     o.run_id,
@@ -463,6 +577,110 @@ CREATE TABLE headgate.dataset (
     applied_by text DEFAULT SESSION_USER NOT NULL
 );
 ALTER TABLE headgate.dataset OWNER TO headgate_owner;
+CREATE TABLE headgate.delivery (
+    notification_id bigint NOT NULL,
+    channel text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    sent_at timestamp with time zone,
+    problem text,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'failed'::text])))
+);
+ALTER TABLE headgate.delivery OWNER TO headgate_owner;
+CREATE TABLE headgate.error (
+    error_id bigint NOT NULL,
+    error_key uuid NOT NULL,
+    source text NOT NULL,
+    class text NOT NULL,
+    cause text NOT NULL,
+    reason text NOT NULL,
+    trace text,
+    dataset text NOT NULL,
+    run_id bigint,
+    object_id bigint,
+    chunk_id bigint,
+    message_id text,
+    replays integer DEFAULT 0 NOT NULL,
+    queue text,
+    consumer text,
+    attempts integer DEFAULT 1 NOT NULL,
+    state text NOT NULL,
+    first_failed_at timestamp with time zone NOT NULL,
+    last_failed_at timestamp with time zone NOT NULL,
+    next_at timestamp with time zone,
+    resolved_at timestamp with time zone,
+    traceparent text,
+    dag_id text,
+    dag_run_id text,
+    task_id text,
+    map_index integer,
+    try_number integer,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT error_check CHECK (((next_at IS NOT NULL) = (state = 'retrying'::text))),
+    CONSTRAINT error_class_check CHECK ((class = ANY (ARRAY['retriable'::text, 'data'::text, 'fatal'::text]))),
+    CONSTRAINT error_source_check CHECK ((source = ANY (ARRAY['consumer'::text, 'task'::text, 'broker'::text]))),
+    CONSTRAINT error_state_check CHECK ((state = ANY (ARRAY['retrying'::text, 'parked'::text, 'replayed'::text, 'resolved'::text, 'recorded'::text, 'dismissed'::text])))
+);
+ALTER TABLE headgate.error OWNER TO headgate_owner;
+ALTER TABLE headgate.error ALTER COLUMN error_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.error_error_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE headgate.event (
+    event_id text NOT NULL,
+    number bigint NOT NULL,
+    kind text NOT NULL,
+    dataset text NOT NULL,
+    subject text NOT NULL,
+    severity text NOT NULL,
+    status text NOT NULL,
+    fingerprint text NOT NULL,
+    body jsonb NOT NULL,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    published_at timestamp with time zone,
+    folded_at timestamp with time zone,
+    CONSTRAINT event_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
+    CONSTRAINT event_status_check CHECK ((status = ANY (ARRAY['firing'::text, 'resolved'::text, 'info'::text])))
+);
+ALTER TABLE headgate.event OWNER TO headgate_owner;
+ALTER TABLE headgate.event ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.event_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE headgate.message_replay (
+    replay_id bigint NOT NULL,
+    message_id text NOT NULL,
+    error_id bigint,
+    dataset text NOT NULL,
+    source text NOT NULL,
+    action text NOT NULL,
+    filter text NOT NULL,
+    force boolean DEFAULT false NOT NULL,
+    note text,
+    replayed_by text NOT NULL,
+    replayed_as text DEFAULT SESSION_USER NOT NULL,
+    replayed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT message_replay_action_check CHECK ((action = ANY (ARRAY['replayed'::text, 'applied'::text, 'dismissed'::text]))),
+    CONSTRAINT message_replay_source_check CHECK ((source = ANY (ARRAY['parking'::text, 'errors'::text, 'staging'::text])))
+);
+ALTER TABLE headgate.message_replay OWNER TO headgate_owner;
+ALTER TABLE headgate.message_replay ALTER COLUMN replay_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.message_replay_replay_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE headgate.migration (
     name text NOT NULL,
     sha256 text NOT NULL,
@@ -470,6 +688,27 @@ CREATE TABLE headgate.migration (
     applied_by text DEFAULT SESSION_USER NOT NULL
 );
 ALTER TABLE headgate.migration OWNER TO headgate_owner;
+CREATE TABLE headgate.notification (
+    notification_id bigint NOT NULL,
+    receiver text NOT NULL,
+    reason text NOT NULL,
+    severity text NOT NULL,
+    title text NOT NULL,
+    body text NOT NULL,
+    alert_ids bigint[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT notification_reason_check CHECK ((reason = ANY (ARRAY['new'::text, 'update'::text, 'repeat'::text, 'resolved'::text, 'escalation'::text, 'digest'::text]))),
+    CONSTRAINT notification_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
+);
+ALTER TABLE headgate.notification OWNER TO headgate_owner;
+ALTER TABLE headgate.notification ALTER COLUMN notification_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.notification_notification_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 ALTER TABLE headgate.object ALTER COLUMN object_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME headgate.object_object_id_seq
     START WITH 1
@@ -508,8 +747,26 @@ ALTER TABLE headgate.run ALTER COLUMN run_id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+ALTER TABLE headgate.silence ALTER COLUMN silence_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.silence_silence_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY headgate.adoption
+    ADD CONSTRAINT adoption_pkey PRIMARY KEY (from_run_id, object_id, to_run_id);
+ALTER TABLE ONLY headgate.alert_group
+    ADD CONSTRAINT alert_group_pkey PRIMARY KEY (group_id);
+ALTER TABLE ONLY headgate.alert_group
+    ADD CONSTRAINT alert_group_route_labels_key UNIQUE (route, labels);
+ALTER TABLE ONLY headgate.alert_member
+    ADD CONSTRAINT alert_member_pkey PRIMARY KEY (group_id, alert_id);
 ALTER TABLE ONLY headgate.alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
+ALTER TABLE ONLY headgate.alertmanager_feed
+    ADD CONSTRAINT alertmanager_feed_pkey PRIMARY KEY (receiver, channel);
 ALTER TABLE ONLY headgate.batch
     ADD CONSTRAINT batch_chunk_id_ordinal_key UNIQUE (chunk_id, ordinal);
 ALTER TABLE ONLY headgate.batch
@@ -520,8 +777,20 @@ ALTER TABLE ONLY headgate.chunk
     ADD CONSTRAINT chunk_pkey PRIMARY KEY (chunk_id);
 ALTER TABLE ONLY headgate.dataset
     ADD CONSTRAINT dataset_pkey PRIMARY KEY (dataset, version);
+ALTER TABLE ONLY headgate.delivery
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (notification_id, channel);
+ALTER TABLE ONLY headgate.error
+    ADD CONSTRAINT error_error_key_key UNIQUE (error_key);
+ALTER TABLE ONLY headgate.error
+    ADD CONSTRAINT error_pkey PRIMARY KEY (error_id);
+ALTER TABLE ONLY headgate.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (event_id);
+ALTER TABLE ONLY headgate.message_replay
+    ADD CONSTRAINT message_replay_pkey PRIMARY KEY (replay_id);
 ALTER TABLE ONLY headgate.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY headgate.notification
+    ADD CONSTRAINT notification_pkey PRIMARY KEY (notification_id);
 ALTER TABLE ONLY headgate.object
     ADD CONSTRAINT object_pkey PRIMARY KEY (object_id);
 ALTER TABLE ONLY headgate.quarantine
@@ -536,8 +805,27 @@ ALTER TABLE ONLY headgate.run
     ADD CONSTRAINT run_dataset_dag_run_id_key UNIQUE (dataset, dag_run_id);
 ALTER TABLE ONLY headgate.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (run_id);
+ALTER TABLE ONLY headgate.silence
+    ADD CONSTRAINT silence_pkey PRIMARY KEY (silence_id);
+CREATE INDEX alert_changed ON headgate.alert USING btree (changed_at);
+CREATE INDEX alert_group_due ON headgate.alert_group USING btree (next_at);
+CREATE INDEX alert_member_of_alert ON headgate.alert_member USING btree (alert_id);
+CREATE INDEX alert_of_dataset ON headgate.alert USING btree (dataset, alert_id);
 CREATE INDEX alert_of_message ON headgate.alert USING btree (message_id) WHERE (message_id IS NOT NULL);
 CREATE INDEX alert_open ON headgate.alert USING btree (kind, dataset) WHERE (resolved_at IS NULL);
+CREATE UNIQUE INDEX alert_unresolved ON headgate.alert USING btree (fingerprint) WHERE (state <> 'resolved'::text);
+CREATE INDEX delivery_pending ON headgate.delivery USING btree (next_at) WHERE (state = 'pending'::text);
+CREATE INDEX error_of_dataset ON headgate.error USING btree (dataset, last_failed_at);
+CREATE INDEX error_of_message ON headgate.error USING btree (message_id) WHERE (message_id IS NOT NULL);
+CREATE INDEX error_of_run ON headgate.error USING btree (run_id) WHERE (run_id IS NOT NULL);
+CREATE INDEX error_open ON headgate.error USING btree (state, last_failed_at) WHERE (state = ANY (ARRAY['retrying'::text, 'parked'::text, 'replayed'::text]));
+CREATE INDEX event_of_dataset ON headgate.event USING btree (dataset, number);
+CREATE INDEX event_of_fingerprint ON headgate.event USING btree (fingerprint, number);
+CREATE INDEX event_unfolded ON headgate.event USING btree (number) WHERE (folded_at IS NULL);
+CREATE INDEX event_unpublished ON headgate.event USING btree (number) WHERE (published_at IS NULL);
+CREATE INDEX message_replay_of_message ON headgate.message_replay USING btree (message_id);
+CREATE INDEX notification_created ON headgate.notification USING btree (created_at);
+CREATE INDEX notification_of_alert ON headgate.notification USING gin (alert_ids);
 CREATE INDEX object_newest ON headgate.object USING btree (dataset, version) WHERE (state = ANY (ARRAY['published'::text, 'loaded'::text]));
 CREATE INDEX object_of_key ON headgate.object USING btree (dataset, key, bucket, object_id);
 CREATE INDEX object_of_lineage ON headgate.object USING btree (dataset, lineage, version);
@@ -552,10 +840,23 @@ CREATE INDEX receipt_of_object ON headgate.receipt USING btree (object_id);
 CREATE INDEX replay_pending ON headgate.replay USING btree (dataset) WHERE (put_at IS NULL);
 CREATE INDEX run_of_dataset ON headgate.run USING btree (dataset, run_id);
 CREATE INDEX run_running ON headgate.run USING btree (dataset) WHERE (state = 'running'::text);
+CREATE INDEX silence_until ON headgate.silence USING btree (ends_at);
+ALTER TABLE ONLY headgate.adoption
+    ADD CONSTRAINT adoption_from_run_id_fkey FOREIGN KEY (from_run_id) REFERENCES headgate.run(run_id);
+ALTER TABLE ONLY headgate.adoption
+    ADD CONSTRAINT adoption_object_id_fkey FOREIGN KEY (object_id) REFERENCES headgate.object(object_id);
+ALTER TABLE ONLY headgate.adoption
+    ADD CONSTRAINT adoption_to_run_id_fkey FOREIGN KEY (to_run_id) REFERENCES headgate.run(run_id);
+ALTER TABLE ONLY headgate.alert_member
+    ADD CONSTRAINT alert_member_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES headgate.alert(alert_id) ON DELETE CASCADE;
+ALTER TABLE ONLY headgate.alert_member
+    ADD CONSTRAINT alert_member_group_id_fkey FOREIGN KEY (group_id) REFERENCES headgate.alert_group(group_id) ON DELETE CASCADE;
 ALTER TABLE ONLY headgate.batch
     ADD CONSTRAINT batch_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES headgate.chunk(chunk_id) ON DELETE CASCADE;
 ALTER TABLE ONLY headgate.chunk
     ADD CONSTRAINT chunk_object_id_fkey FOREIGN KEY (object_id) REFERENCES headgate.object(object_id);
+ALTER TABLE ONLY headgate.delivery
+    ADD CONSTRAINT delivery_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES headgate.notification(notification_id) ON DELETE CASCADE;
 ALTER TABLE ONLY headgate.object
     ADD CONSTRAINT object_replay_of_fkey FOREIGN KEY (replay_of) REFERENCES headgate.object(object_id);
 ALTER TABLE ONLY headgate.object
@@ -577,9 +878,9 @@ GRANT ALL ON FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_r
 GRANT SELECT ON TABLE headgate.quarantine TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.quarantine TO headgate_pipeline;
 GRANT INSERT ON TABLE headgate.quarantine TO headgate_loader;
-REVOKE ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rule text, of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rule text, of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) TO headgate_pipeline;
-GRANT ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rule text, of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) TO headgate_reader;
+REVOKE ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rules text[], of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rules text[], of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) TO headgate_pipeline;
+GRANT ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rules text[], of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) TO headgate_reader;
 GRANT SELECT ON TABLE headgate.batch TO headgate_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.batch TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.batch TO headgate_loader;
@@ -592,13 +893,33 @@ GRANT SELECT,INSERT,UPDATE ON TABLE headgate.receipt TO headgate_loader;
 REVOKE ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) TO headgate_pipeline;
 GRANT ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.silence TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.silence TO headgate_reader;
+GRANT SELECT ON TABLE headgate.silence TO headgate_loader;
+REVOKE ALL ON FUNCTION headgate.silenced_until(labels jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.silenced_until(labels jsonb) TO headgate_loader;
+GRANT ALL ON FUNCTION headgate.silenced_until(labels jsonb) TO headgate_pipeline;
+GRANT ALL ON FUNCTION headgate.silenced_until(labels jsonb) TO headgate_reader;
 REVOKE ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) TO headgate_loader;
 GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) TO headgate_pipeline;
 GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) TO headgate_reader;
+GRANT SELECT,INSERT ON TABLE headgate.adoption TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.adoption TO headgate_reader;
 GRANT SELECT ON TABLE headgate.alert TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.alert TO headgate_pipeline;
-GRANT SELECT,INSERT ON TABLE headgate.alert TO headgate_loader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.alert TO headgate_loader;
+GRANT SELECT,UPDATE ON TABLE headgate.alert_group TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.alert_group TO headgate_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.alert_group TO headgate_loader;
+GRANT SELECT ON TABLE headgate.alert_member TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.alert_member TO headgate_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.alert_member TO headgate_loader;
+GRANT SELECT ON TABLE headgate.alertmanager_feed TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.alertmanager_feed TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.alertmanager_feed TO headgate_loader;
+GRANT SELECT ON TABLE headgate.alerts TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.alerts TO headgate_reader;
 GRANT SELECT ON TABLE headgate.books_chunk TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.books_chunk TO headgate_reader;
 GRANT SELECT ON TABLE headgate.books_object TO headgate_pipeline;
@@ -610,8 +931,22 @@ GRANT SELECT ON TABLE headgate.books_run TO headgate_reader;
 GRANT SELECT ON TABLE headgate.dataset TO headgate_reader;
 GRANT SELECT ON TABLE headgate.dataset TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.dataset TO headgate_loader;
+GRANT SELECT ON TABLE headgate.delivery TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.delivery TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.delivery TO headgate_loader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.error TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.error TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.error TO headgate_loader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.event TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.event TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.event TO headgate_loader;
+GRANT SELECT,INSERT ON TABLE headgate.message_replay TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.message_replay TO headgate_reader;
 GRANT SELECT ON TABLE headgate.migration TO headgate_reader;
 GRANT SELECT ON TABLE headgate.migration TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.notification TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.notification TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.notification TO headgate_loader;
 GRANT SELECT ON TABLE headgate.replay TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.replay TO headgate_pipeline;
 ALTER DEFAULT PRIVILEGES FOR ROLE headgate_owner IN SCHEMA headgate GRANT SELECT ON TABLES TO headgate_pipeline;
