@@ -18,7 +18,7 @@ import psycopg2.extensions
 import psycopg2.extras
 from psycopg2 import sql
 
-from headgate.errors import DataError, Fatal, HeadgateError, Retriable
+from headgate.errors import AccessRefused, DataError, Fatal, HeadgateError, Retriable
 from headgate.paths import sql_dir
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ OWNER_ROLE = "headgate_owner"
 _RETRIABLE_CLASSES = ("08", "40", "53", "57")
 _RETRIABLE_CODES = ("55P03", "25P03", "25P04", "25006")
 _DATA_CLASSES = ("22", "23")
-# libpq gives no SQLSTATE for a refused connection; these texts mean that waiting will not help.
+# libpq gives no SQLSTATE for a refused connection; these texts mean that the server is there.
 _REFUSED = (
     "authentication failed",
     "no pg_hba.conf entry",
@@ -43,6 +43,21 @@ _REFUSED = (
     "permission denied",
     "no password",
 )
+
+# A peer that vanished answers neither data nor probes: within a minute it counts as gone. Without probes of
+# its own a server would keep the transaction of a vanished client, and its locks, for two hours.
+_CLIENT = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+_SERVER = {
+    "tcp_keepalives_idle": 30,
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
 def connect(
@@ -56,21 +71,21 @@ def connect(
 ) -> Connection:
     """A connection to `url`; times in seconds, `statement_timeout` 0 means no limit.
 
-    The session is in UTC; a peer that vanished is noticed within about a minute. Raises
-    ``Retriable`` when the server is away and ``Fatal`` when it refuses us.
+    The session is in UTC. A peer that vanished is noticed within about a minute on both sides: by us,
+    and by the server, which then rolls back and lets go of our locks. What the URL says itself
+    (``?tcp_user_timeout=…&options=…``) goes before. Raises ``Retriable`` when the server is away and
+    ``AccessRefused`` when it does not let us in.
     """
+    session = {"timezone": "UTC", "statement_timeout": int(statement_timeout * 1000), **_SERVER}
+    parameters: dict[str, Any] = {
+        **_CLIENT,
+        "application_name": application_name,
+        "connect_timeout": connect_timeout,
+    }
     try:
-        conn = psycopg2.connect(
-            url,
-            application_name=application_name,
-            connect_timeout=connect_timeout,
-            keepalives=1,
-            keepalives_idle=30,
-            keepalives_interval=10,
-            keepalives_count=3,
-            tcp_user_timeout=60_000,
-            options=f"-c timezone=UTC -c statement_timeout={int(statement_timeout * 1000)}",
-        )
+        given = psycopg2.extensions.parse_dsn(url)
+        options = [*(f"-c {name}={value}" for name, value in session.items()), given.pop("options", "")]
+        conn: Connection = psycopg2.connect(**parameters | given, options=" ".join(options))
     except psycopg2.ProgrammingError:  # its text repeats the URL, password included
         raise Fatal(
             "the Postgres URL cannot be read; it looks like postgresql://user:password@host:port/name"
@@ -97,7 +112,7 @@ def classify(error: psycopg2.Error) -> HeadgateError:
 
 def _classify_without_code(error: psycopg2.Error, text: str) -> HeadgateError:
     if isinstance(error, psycopg2.OperationalError) and any(phrase in text for phrase in _REFUSED):
-        return Fatal(f"Postgres refuses the connection: {text}")
+        return AccessRefused(f"Postgres refuses the connection: {text}")
     if isinstance(
         error,
         psycopg2.OperationalError | psycopg2.InterfaceError | psycopg2.DatabaseError,

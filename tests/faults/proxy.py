@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
 # Below the range of outgoing connections and beside the one of the private stack: nobody takes the
@@ -52,6 +53,19 @@ class Proxy:
         self._rate: float | None = None
         self._delay = 0.0
         self._left: dict[bool, int | None] = {True: None, False: None}
+
+    @classmethod
+    def to(cls, url: str) -> Self:
+        """A proxy to the server of a URL."""
+        parts = urlsplit(url)
+        return cls(str(parts.hostname), int(parts.port or 0))
+
+    def url(self, url: str, query: str = "") -> str:
+        """The same URL through the proxy, with this query."""
+        parts = urlsplit(url)
+        login = parts.netloc.rpartition("@")[0]
+        place = f"{login}@{HOST}:{self.port}" if login else f"{HOST}:{self.port}"
+        return parts._replace(netloc=place, query=query).geturl()
 
     def __enter__(self) -> Self:
         self._thread.start()

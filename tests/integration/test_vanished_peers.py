@@ -1,0 +1,72 @@
+"""A peer whose packets vanish, as when its machine loses power: both sides notice, and let go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from headgate import amqp, db
+from headgate.errors import Retriable
+from tests.conftest import Broker, Database
+from tests.faults.proxy import Proxy
+from tests.polling import eventually
+
+# Seconds where the defaults are a minute, as an operator would shorten them.
+QUICK = "tcp_user_timeout=1500&keepalives_idle=1&keepalives_interval=1"
+QUICK_SERVER = (
+    "&options=-c%20tcp_keepalives_idle%3D1%20-c%20tcp_keepalives_interval%3D1%20-c%20tcp_user_timeout%3D1500"
+)
+
+
+@pytest.fixture
+def to_postgres(database: Database) -> Iterator[Proxy]:
+    with Proxy.to(database.loader_url) as proxy:
+        yield proxy
+
+
+def test_the_server_lets_go_of_the_locks_of_a_client_that_vanished(
+    database: Database, to_postgres: Proxy
+) -> None:
+    url = to_postgres.url(database.loader_url, QUICK + QUICK_SERVER)
+    with closing(db.connect(url)) as vanishing, closing(db.connect(database.loader_url)) as other:
+        vanishing.cursor().execute("SELECT pg_advisory_xact_lock(1)")
+
+        to_postgres.forget()
+
+        def is_free() -> bool:
+            with db.transaction(other) as cursor:
+                cursor.execute("SELECT pg_try_advisory_xact_lock(1)")
+                return bool(db.one(cursor)[0])
+
+        eventually(is_free, 20)
+
+
+def test_without_a_word_in_the_url_a_minute_is_enough_for_both_sides(database: Database) -> None:
+    with closing(db.connect(database.loader_url)) as conn, db.transaction(conn) as cursor:
+        cursor.execute("SELECT current_setting('tcp_keepalives_idle'), current_setting('tcp_user_timeout')")
+        assert db.one(cursor) == ("30", "60000")
+        assert conn.info.dsn_parameters["tcp_user_timeout"] == "60000"
+
+
+def test_a_client_notices_that_its_server_vanished(database: Database, to_postgres: Proxy) -> None:
+    with closing(db.connect(to_postgres.url(database.loader_url, QUICK))) as conn:
+        to_postgres.forget()
+        begun = time.monotonic()
+        with pytest.raises(Retriable), db.transaction(conn) as cursor:
+            cursor.execute("SELECT 1")
+        assert time.monotonic() - begun < 20
+
+
+def test_a_client_notices_that_its_broker_vanished(broker: Broker) -> None:
+    with Proxy.to(broker.url) as proxy:
+        connection = amqp.connect(
+            proxy.url(broker.url, "heartbeat=2&tcp_options={'TCP_USER_TIMEOUT':1500}"), "vanishing"
+        )
+        proxy.forget()
+        begun = time.monotonic()
+        with pytest.raises(Retriable), amqp.translated("broker"):
+            connection.process_data_events(time_limit=20)
+        assert time.monotonic() - begun < 10
