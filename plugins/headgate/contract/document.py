@@ -40,6 +40,8 @@ CONTRACT_PROPERTIES = frozenset(
         "indexes",
         "queueMessages",
         "queueSeconds",
+        "quarantineThreshold",
+        "volumeTolerance",
     }
 )
 SERVER_PROPERTIES = frozenset({"formats", "delimiter", "sheet"})
@@ -153,7 +155,9 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         sheet=server_custom.get("sheet"),
         null_tokens=null_tokens,
         drift=_one_of(custom.get("drift", "rescue"), ("freeze", "evolve", "discard", "rescue"), "drift"),
-        reject_threshold=_ratio(custom.get("rejectThreshold", 0.05)),
+        reject_threshold=_share(custom, "rejectThreshold", 0.05),
+        quarantine_threshold=_share(custom, "quarantineThreshold", custom.get("rejectThreshold", 0.05)),
+        volume_tolerance=_share(custom, "volumeTolerance", 0.5),
         minimum_rows=int(custom.get("minimumRows", 1)),
         on_rewrite=_one_of(custom.get("onRewrite", "merge"), ("merge",), "onRewrite"),
         chunk_bytes=custom.get("chunkBytes"),
@@ -168,7 +172,7 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         sha256=digest(document),
     )
     _cross_check(contract)
-    for name in ("freshness", "latency"):
+    for name in ("freshness", "latency", "runtime"):
         contract.sla_limit(name)
     return contract
 
@@ -340,11 +344,11 @@ def _positive(custom: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _ratio(value: Any) -> float:
-    ratio = float(value)
-    if not 0 <= ratio <= 1:
-        raise ValueError(f"rejectThreshold {ratio} is a share of rows: give 0 to 1")
-    return ratio
+def _share(custom: Mapping[str, Any], name: str, default: float) -> float:
+    share = float(custom.get(name, default))
+    if not 0 <= share <= 1:
+        raise ValueError(f"{name} {share} is a share of rows: give 0 to 1")
+    return share
 
 
 def _pattern(text: Any, place: str) -> re.Pattern[str]:

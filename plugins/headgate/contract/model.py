@@ -162,6 +162,8 @@ class Contract:
     null_tokens: tuple[str, ...] = DEFAULT_NULL_TOKENS
     drift: Drift = "rescue"
     reject_threshold: float = 0.05  # share of rejected rows above which an object is held, 0 to 1
+    quarantine_threshold: float = 0.05  # share of a run's rows in quarantine above which people hear of it
+    volume_tolerance: float = 0.5  # share of the usual rows by which a run may differ without people hearing
     minimum_rows: int = 1
     on_rewrite: RewritePolicy = "merge"
     chunk_bytes: int | None = None
