@@ -29,6 +29,8 @@ LONGEST_TRACE: Final = 8_000
 # Set by the broker. Kept on a copy they would end its second delay (the dead-letter cycle rule,
 # https://www.rabbitmq.com/docs/dlx#routing) or count deliveries of an earlier life.
 _OF_THE_BROKER: Final = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
+# A sender's wish for more queues is fulfilled; a copy must go its own way only.
+_COPIES: Final = ("CC", "BCC")
 
 
 class Class(StrEnum):
@@ -56,6 +58,7 @@ class Cause(StrEnum):
     COLUMN_MISSING = "column_missing"
     PERMISSION = "permission"
     REFUSED_STATEMENT = "refused_statement"  # Postgres refused what is neither a row nor one of the above
+    UNEXPECTED = "unexpected"  # our own code did not know what to do with it
     DEAD_LETTERED = "dead_lettered"  # by the broker itself
     TASK = "task"
 
@@ -75,9 +78,23 @@ _CLASSES: Final[Mapping[Cause, Class]] = {
     Cause.COLUMN_MISSING: Class.RETRIABLE,
     Cause.PERMISSION: Class.RETRIABLE,
     Cause.REFUSED_STATEMENT: Class.RETRIABLE,
+    Cause.UNEXPECTED: Class.RETRIABLE,
     Cause.DEAD_LETTERED: Class.FATAL,
     Cause.TASK: Class.FATAL,
 }
+
+
+_CAUSES_BY_SQLSTATE: Final[Mapping[str, Cause]] = {
+    "3F000": Cause.TABLE_MISSING,  # its schema
+    "42P01": Cause.TABLE_MISSING,
+    "42703": Cause.COLUMN_MISSING,
+    "42501": Cause.PERMISSION,
+}
+
+
+def cause_of(sqlstate: str | None) -> Cause:
+    """Why Postgres refused a statement that a message needs, and that is not about one of its rows."""
+    return _CAUSES_BY_SQLSTATE.get(sqlstate or "", Cause.REFUSED_STATEMENT)
 
 
 def class_of(cause: Cause) -> Class:
@@ -112,6 +129,11 @@ def verdict(cause: Cause, attempts: int, delays: Sequence[float] = DELAYS) -> De
     if class_of(cause) is not Class.RETRIABLE:
         return Park(exhausted=False)
     return Delay(delays[attempts - 1]) if attempts <= len(delays) else Park(exhausted=True)
+
+
+def delays_of(text: str) -> tuple[float, ...]:
+    """The delays of the setting ``retry_delays``, in seconds."""
+    return tuple(float(word) for word in text.split())
 
 
 @dataclass(frozen=True)
@@ -199,10 +221,11 @@ def failure_of(headers: Mapping[str, Any] | None) -> Failure | None:
 
 def original_headers(headers: Mapping[str, Any] | None) -> dict[str, Any]:
     """The headers that the sender gave: without the broker's and without ours about failures."""
+    dropped = (HEADER, *_OF_THE_BROKER)
     return {
         name: value
         for name, value in (headers or {}).items()
-        if not name.startswith((HEADER, *_OF_THE_BROKER))
+        if not str(name).startswith(dropped) and name not in _COPIES
     }
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 import pika
 import zstandard
 
-from headgate.errors import DataError
+from headgate.failures import Cause, MessageError
 
 TYPE: Final = "headgate.rows.v1"
 CONTENT_TYPE: Final = "text/csv"
@@ -98,10 +98,10 @@ def encode(batch: RowBatch) -> pika.BasicProperties:
 
 
 def decode(properties: pika.BasicProperties, body: bytes) -> RowBatch:
-    """The batch of a delivery. ``DataError`` says what is wrong with a message that is not one of ours."""
-    _expect("type", properties.type, TYPE)
-    _expect("content type", properties.content_type, CONTENT_TYPE)
-    _expect("content encoding", properties.content_encoding, CONTENT_ENCODING)
+    """The batch of a delivery. ``MessageError`` says what is wrong with one that is none of ours."""
+    _expect("type", properties.type, TYPE, Cause.WRONG_TYPE)
+    _expect("content type", properties.content_type, CONTENT_TYPE, Cause.WRONG_TYPE)
+    _expect("content encoding", properties.content_encoding, CONTENT_ENCODING, Cause.WRONG_TYPE)
     headers: Mapping[str, Any] = properties.headers or {}
     batch = RowBatch(
         dataset=_text(headers, "dataset"),
@@ -124,18 +124,19 @@ def decode(properties: pika.BasicProperties, body: bytes) -> RowBatch:
 
 
 def decompress(body: bytes, limit: int) -> bytes:
-    """The CSV of a body. ``DataError`` when it is not zstd, cut short, or larger than ``limit`` bytes."""
+    """The CSV of a body. ``MessageError`` when it is not zstd, cut short, or larger than ``limit`` bytes."""
     try:
         announced = zstandard.frame_content_size(body)
         if announced > limit:
-            raise DataError(
-                f"the body says it is {announced:,} bytes when decompressed, {limit:,} are allowed"
+            raise MessageError(
+                Cause.TOO_LARGE,
+                f"the body says it is {announced:,} bytes when decompressed, {limit:,} are allowed",
             )
         if announced < 0:
             return _decompress_unannounced(body, limit)
         return zstandard.ZstdDecompressor().decompress(body, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise DataError(f"the body is not readable as zstd: {error}") from None
+        raise MessageError(Cause.UNDECODABLE, f"the body is not readable as zstd: {error}") from None
 
 
 def _decompress_unannounced(body: bytes, limit: int) -> bytes:
@@ -145,7 +146,9 @@ def _decompress_unannounced(body: bytes, limit: int) -> bytes:
         while piece := reader.read(_READ_BYTES):
             text.write(piece)
             if text.tell() > limit:
-                raise DataError(f"the body is larger than {limit:,} bytes when decompressed")
+                raise MessageError(
+                    Cause.TOO_LARGE, f"the body is larger than {limit:,} bytes when decompressed"
+                )
     return text.getvalue()
 
 
@@ -159,30 +162,31 @@ def decompressed_size(body: bytes) -> int:
 
 
 def _check(batch: RowBatch, sent_id: str | None) -> None:
-    _expect("message id", sent_id, str(batch.message_id))
+    _expect("message id", sent_id, str(batch.message_id), Cause.UNDECODABLE)
     if batch.columns[0] != ROW_NUMBER or len(set(batch.columns)) != len(batch.columns):
-        raise DataError(
-            f"columns must begin with {ROW_NUMBER} and name each once, not {','.join(batch.columns)[:200]!r}"
+        raise MessageError(
+            Cause.WRONG_COLUMNS,
+            f"columns must begin with {ROW_NUMBER} and name each once, not {','.join(batch.columns)[:200]!r}",
         )
     if batch.rows < 1:
-        raise DataError(f"rows is {batch.rows}: a batch has at least one")
-    _expect("sha256 of the body", hashlib.sha256(batch.body).hexdigest(), batch.sha256)
+        raise MessageError(Cause.ROW_COUNT, f"rows is {batch.rows}: a batch has at least one")
+    _expect("sha256 of the body", hashlib.sha256(batch.body).hexdigest(), batch.sha256, Cause.CHECKSUM)
 
 
-def _expect(what: str, found: object, wanted: str) -> None:
+def _expect(what: str, found: object, wanted: str, cause: Cause) -> None:
     if found != wanted:
-        raise DataError(f"{what} is {found!r}, expected {wanted!r}")
+        raise MessageError(cause, f"{what} is {found!r}, expected {wanted!r}")
 
 
 def _text(headers: Mapping[str, Any], name: str) -> str:
     value = headers.get(name)
     if not isinstance(value, str) or not value:
-        raise DataError(f"header {name} is {value!r}, expected a text")
+        raise MessageError(Cause.UNDECODABLE, f"header {name} is {value!r}, expected a text")
     return value
 
 
 def _number(headers: Mapping[str, Any], name: str) -> int:
     value = headers.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise DataError(f"header {name} is {value!r}, expected a whole number")
+        raise MessageError(Cause.UNDECODABLE, f"header {name} is {value!r}, expected a whole number")
     return value

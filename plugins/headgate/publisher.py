@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,9 +16,22 @@ import tenacity
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from headgate import amqp, events, message, topology
-from headgate.errors import AccessRefused, Fatal, Retriable
+from headgate.errors import AccessRefused, Retriable
+from headgate.patience import REFUSED_PATIENCE
+from headgate.settings import Url, url_of
 
 log = structlog.get_logger("headgate.publisher")
+
+
+@dataclass(frozen=True)
+class _Letter:
+    """What is sent, and where to: exchange and routing key."""
+
+    address: tuple[str, str]
+    properties: pika.BasicProperties
+    body: bytes
+    declare: Callable[[BlockingChannel], None] | None = None  # its queue, where not everyone declares that
+    mandatory: bool = True  # a queue must take it
 
 
 class Publisher:
@@ -25,24 +40,26 @@ class Publisher:
     After a lost connection, or when a message is refused (nacked), unroutable or blocked, it is sent again
     until the broker confirms it or ``deadline`` seconds have passed; then ``Retriable``. Sending again can
     double a message on the queue, never its effect: ids are deterministic, receipts drop the second one.
-    A broker that refuses the login or the vhost is ``Fatal`` at once.
+    A broker that refuses the login or the vhost is waited for no longer than ``REFUSED_PATIENCE``: its
+    credentials may be in rotation. ``url`` may be what reads it anew for each connection.
     """
 
     def __init__(
         self,
-        url: str,
+        url: Url,
         *,
         name: str = "headgate publisher",
         environment: str = "development",
         deadline: float = 300.0,
     ) -> None:
         self._url = url
+        self._place = ""
         self._name = name
         self._environment = environment
         self._deadline = deadline
         self._connection: BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
-        self._declared: set[str] = set()
+        self._declared: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -54,21 +71,29 @@ class Publisher:
 
     def publish(self, batch: message.RowBatch) -> None:
         """Send one batch to its dataset's queue and wait for the broker's confirm."""
-        self._deliver(
-            topology.ROWS_EXCHANGE, batch.dataset, message.encode(batch), batch.body, dataset=batch.dataset
-        )
+        declare = partial(topology.declare_rows, dataset=batch.dataset)
+        address = (topology.ROWS_EXCHANGE, batch.dataset)
+        self._deliver(_Letter(address, message.encode(batch), batch.body, declare))
 
     def emit(self, event: events.Event | Mapping[str, Any]) -> None:
         """Publish an event, or its CloudEvent. Where nobody has bound a queue, it is confirmed and gone."""
         cloudevent = event.cloudevent(self._environment) if isinstance(event, events.Event) else event
         properties, body = events.encode(cloudevent)
         key = topology.event_key(cloudevent["dataset"], cloudevent["type"].removeprefix(events.TYPE_PREFIX))
-        self._deliver(topology.EVENTS_EXCHANGE, key, properties, body, dataset=None)
+        self._deliver(_Letter((topology.EVENTS_EXCHANGE, key), properties, body, mandatory=False))
+
+    def fail(self, dataset: str, properties: pika.BasicProperties, body: bytes) -> None:
+        """Hand a failure to the error consumer."""
+        self._deliver(_Letter((topology.ERRORS_EXCHANGE, topology.error_key(dataset)), properties, body))
+
+    def delay(self, seconds: float, dataset: str, properties: pika.BasicProperties, body: bytes) -> None:
+        """Put a message as it is back on its dataset's queue after so many seconds."""
+        declare = partial(topology.declare_retry, seconds=seconds)
+        self._deliver(_Letter((topology.retry_queue(seconds), dataset), properties, body, declare))
 
     def park(self, dataset: str, properties: pika.BasicProperties, body: bytes) -> None:
         """Put a message on the parking queue as it is."""
-        key = topology.parking_key(dataset)
-        self._deliver(topology.ERRORS_EXCHANGE, key, properties, body, dataset=dataset)
+        self._deliver(_Letter((topology.ERRORS_EXCHANGE, topology.parking_key(dataset)), properties, body))
 
     def close(self) -> None:
         """Close the connection; everything confirmed stays, everything else was never reported as sent."""
@@ -79,44 +104,43 @@ class Publisher:
             except (pika.exceptions.AMQPError, OSError) as error:
                 log.debug("broker connection did not close cleanly", error=str(error))
 
-    def _deliver(
-        self, exchange: str, key: str, properties: pika.BasicProperties, body: bytes, *, dataset: str | None
-    ) -> None:
-        """Attempts until one is confirmed. ``dataset``: its queue must exist; ``None``: none needs to."""
+    def _deliver(self, letter: _Letter) -> None:
+        """Attempts until one is confirmed."""
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Retriable),
-            stop=tenacity.stop_after_delay(self._deadline),
+            stop=self._is_over,
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=5.0),
             before_sleep=self._log_retry,
             reraise=True,
         )
         for attempt in attempts:
             with attempt:
-                self._attempt(exchange, key, properties, body, dataset)
+                self._attempt(letter)
 
-    def _attempt(
-        self, exchange: str, key: str, properties: pika.BasicProperties, body: bytes, dataset: str | None
-    ) -> None:
+    def _is_over(self, state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        patience = (
+            min(self._deadline, REFUSED_PATIENCE) if isinstance(error, AccessRefused) else self._deadline
+        )
+        return (state.seconds_since_start or 0) >= patience
+
+    def _attempt(self, letter: _Letter) -> None:
         try:
-            with amqp.translated(amqp.where(self._url)):
-                self._send(exchange, key, properties, body, dataset)
-        except AccessRefused as error:
-            self.close()
-            raise Fatal(str(error)) from error
+            with amqp.translated(self._place):
+                self._send(letter)
         except Retriable:
             if self._channel is None or not self._channel.is_open:
                 self.close()
             raise
 
-    def _send(
-        self, exchange: str, key: str, properties: pika.BasicProperties, body: bytes, dataset: str | None
-    ) -> None:
+    def _send(self, letter: _Letter) -> None:
         channel = self._open()
-        if dataset is not None and dataset not in self._declared:
-            topology.declare_rows(channel, dataset)
-            self._declared.add(dataset)
+        exchange, key = letter.address
+        if letter.declare is not None and letter.address not in self._declared:
+            letter.declare(channel)
+            self._declared.add(letter.address)
         try:
-            channel.basic_publish(exchange, key, body, properties, mandatory=dataset is not None)
+            channel.basic_publish(exchange, key, letter.body, letter.properties, mandatory=letter.mandatory)
         except pika.exceptions.UnroutableError:
             self.close()  # the next attempt declares it anew
             raise Retriable(f"no queue took the message of {key!r} on {exchange}") from None
@@ -129,7 +153,9 @@ class Publisher:
         if self._channel is None or not self._channel.is_open:
             self.close()
             started = time.monotonic()
-            self._connection = amqp.connect(self._url, self._name)
+            url = url_of(self._url)
+            self._place = amqp.where(url)
+            self._connection = amqp.connect(url, self._name)
             self._channel = self._connection.channel()
             self._channel.confirm_delivery()
             topology.declare(self._channel)

@@ -2,12 +2,14 @@
 
 Every setting is ``HEADGATE_<NAME>`` in the environment. A wrong one stops the process at
 start with its name (``Fatal``). In Airflow tasks the connections ``headgate_postgres``,
-``headgate_s3`` and ``headgate_rabbitmq`` fill what the environment leaves open.
+``headgate_s3`` and ``headgate_rabbitmq`` fill what the environment leaves open. What runs on reads its
+URLs anew at each connection (``current``), so that rotated credentials need no restart.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,10 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from headgate.errors import Fatal
+from headgate.errors import Fatal, Retriable
 
 MIB = 1024 * 1024
+Url = str | Callable[[], str]  # an address with its credentials, or what reads it anew
 
 
 def default_home() -> Path:
@@ -35,6 +38,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HEADGATE_", extra="ignore", frozen=True)
 
     home: Path = Field(default_factory=default_home, description="Where the embedded stack keeps its state")
+    secrets_dir: Path | None = Field(
+        None, description="Folder of files named like these variables, one for each secret; read last"
+    )
     environment: str = Field("development", description="Name of this installation, shown in alerts")
 
     database_url: SecretStr = Field(
@@ -81,6 +87,26 @@ class Settings(BaseSettings):
     idle_seconds: float = Field(
         0.2, gt=0, description="Quiet time after which a consumer applies what it has"
     )
+    retry_delays: str = Field(
+        "5 30 300 1800",
+        pattern=r"^\d+(\.\d+)?( \d+(\.\d+)?)*$",
+        description="Seconds before each retry of a message that failed; after the last it is parked",
+    )
+    watch_seconds: float = Field(
+        30, gt=0, description="Pause between two looks at freshness, queues and parking"
+    )
+    watch_patience: float = Field(
+        60, ge=0, description="Seconds that something must be wrong with a queue before people hear of it"
+    )
+    queue_messages: int = Field(
+        10_000, ge=1, description="Messages that may wait in a queue, where the contract says nothing"
+    )
+    queue_seconds: float = Field(
+        3600, gt=0, description="Seconds that a message may wait, where the contract says nothing"
+    )
+    queue_stalled_seconds: float = Field(
+        300, gt=0, description="Seconds without any receipt after which a queue counts as stalled"
+    )
     log_format: str = Field(
         "auto", pattern="^(auto|json|console)$", description="json in services, console in a terminal"
     )
@@ -106,9 +132,33 @@ class Settings(BaseSettings):
 @cache
 def settings() -> Settings:
     """The settings of this process, read once."""
-    home = default_home()
+    return read_settings()
+
+
+def read_settings() -> Settings:
+    """The settings as they are now. ``Fatal`` names each that is wrong."""
     try:
-        return Settings(_env_file=home / "headgate.env")
+        return Settings(
+            _env_file=default_home() / "headgate.env",
+            _secrets_dir=os.environ.get("HEADGATE_SECRETS_DIR") or None,
+        )
     except ValidationError as error:
         lines = [f"HEADGATE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         raise Fatal("wrong settings: " + "; ".join(lines)) from None
+
+
+def current(name: str) -> Callable[[], str]:
+    """What reads a connection setting anew; ``Retriable`` when it cannot be read just now."""
+
+    def read() -> str:
+        try:
+            return read_settings().require(name)
+        except Fatal as error:
+            raise Retriable(str(error)) from error
+
+    return read
+
+
+def url_of(url: Url) -> str:
+    """The address to connect with now."""
+    return url() if callable(url) else url

@@ -105,7 +105,7 @@ def retry_arguments(seconds: float) -> dict[str, Any]:
 
 
 def declare(channel: BlockingChannel, datasets: Iterable[str] = ()) -> None:
-    """Declares all exchanges, errors, parking and the queues of ``datasets``; repeating it changes nothing."""
+    """Declares exchanges, errors, parking and the queues of ``datasets``; repeating it changes nothing."""
     channel.exchange_declare(ROWS_EXCHANGE, "direct", durable=True)
     channel.exchange_declare(EVENTS_EXCHANGE, "topic", durable=True)
     channel.exchange_declare(ERRORS_EXCHANGE, "topic", durable=True)

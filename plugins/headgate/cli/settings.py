@@ -53,10 +53,9 @@ def variable(name: str) -> str:
 
 def default(field: FieldInfo) -> str:
     """The default as a reader of the page needs it: machine paths and empty values left out."""
-    value = field.get_default(call_default_factory=False)
-    if value is None:
+    if field.default_factory is not None:
         return "`.headgate`"
-    text = shown(value)
+    text = shown(field.default)
     return f"`{text}`" if text != "" else ""
 
 
@@ -64,4 +63,6 @@ def shown(value: object) -> str | int | float:
     """A value that may be printed; a secret only says whether it is set."""
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else ""
+    if value is None:
+        return ""
     return str(value) if isinstance(value, Path) else value  # type: ignore[return-value]
