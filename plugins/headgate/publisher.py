@@ -71,9 +71,12 @@ class Publisher:
 
     def publish(self, batch: message.RowBatch) -> None:
         """Send one batch to its dataset's queue and wait for the broker's confirm."""
-        declare = partial(topology.declare_rows, dataset=batch.dataset)
-        address = (topology.ROWS_EXCHANGE, batch.dataset)
-        self._deliver(_Letter(address, message.encode(batch), batch.body, declare))
+        self.resend(batch.dataset, message.encode(batch), batch.body)
+
+    def resend(self, dataset: str, properties: pika.BasicProperties, body: bytes) -> None:
+        """Put a message as it is on a dataset's queue."""
+        declare = partial(topology.declare_rows, dataset=dataset)
+        self._deliver(_Letter((topology.ROWS_EXCHANGE, dataset), properties, body, declare))
 
     def emit(self, event: events.Event | Mapping[str, Any]) -> None:
         """Publish an event, or its CloudEvent. Where nobody has bound a queue, it is confirmed and gone."""
