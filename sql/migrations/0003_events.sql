@@ -22,3 +22,20 @@ CREATE INDEX event_of_fingerprint ON headgate.event (fingerprint, number);
 
 GRANT SELECT, INSERT, UPDATE ON headgate.event TO headgate_loader;
 GRANT INSERT, UPDATE ON headgate.event TO headgate_pipeline;
+
+-- What the watch has seen to be wrong, so that each is told once and its end once, whoever watches.
+CREATE TABLE headgate.watch (
+    fingerprint text        PRIMARY KEY,         -- of the alert
+    kind        text        NOT NULL,            -- of the event that tells it
+    dataset     text        NOT NULL,
+    subject     text        NOT NULL,
+    data        jsonb       NOT NULL,            -- of the event, as seen last
+    mark        text        NOT NULL,            -- a condition with another mark is a new one
+    since       timestamptz NOT NULL DEFAULT now(),
+    seen_at     timestamptz NOT NULL DEFAULT now(),
+    fired_at    timestamptz                      -- when it was told; NULL: it may pass
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON headgate.watch TO headgate_loader;
+
+-- Freshness: when data that is loaded, or is known to be the same, came last.
+CREATE INDEX object_fresh ON headgate.object (dataset, version) WHERE state IN ('loaded', 'duplicate');

@@ -4,9 +4,18 @@
 in the ``CATALOGUE``.
 """
 
-from headgate.events.catalogue import CATALOGUE, SYSTEM, TYPE_PREFIX, EventType, Severity, Status, event_type
+from headgate.events.catalogue import (
+    CATALOGUE,
+    SYSTEM,
+    TYPE_PREFIX,
+    EventType,
+    Severity,
+    Status,
+    event_type,
+    resolving,
+)
 from headgate.events.event import Event, encode
-from headgate.events.outbox import record, relay, try_relay
+from headgate.events.outbox import record, record_change, relay, try_relay
 
 __all__ = [
     "CATALOGUE",
@@ -19,6 +28,8 @@ __all__ = [
     "encode",
     "event_type",
     "record",
+    "record_change",
     "relay",
+    "resolving",
     "try_relay",
 ]

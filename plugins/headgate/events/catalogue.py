@@ -54,6 +54,14 @@ def event_type(kind: str) -> EventType:
         raise Fatal(f"no event type {kind!r}: see `headgate events types`") from None
 
 
+def resolving(kind: str) -> EventType:
+    """The type that ends what this kind opens; ``Fatal`` when there is none."""
+    for found in CATALOGUE.values():
+        if found.resolves == kind:
+            return found
+    raise Fatal(f"no event type resolves {kind!r}")
+
+
 def _ended(firing: EventType, kind: str, meaning: str, summary: str, **other: Any) -> list[EventType]:
     """The firing type and the type of its end: same identity, same model and example unless given."""
     values: dict[str, Any] = {"model": firing.model, "example": firing.example} | other
@@ -81,7 +89,7 @@ _MESSAGE: Final = {
     "run_id": 7,
     "object_id": 12,
     "chunk_id": 31,
-    "error_id": "0e1c2e3a-8f9f-5b0c-8f52-4f0b7c1d2e3f",
+    "error_id": 5,
 }
 _BOOKS: Final = "headgate books {dataset}"
 _QUEUES: Final = "headgate queues"

@@ -7,9 +7,13 @@ Unknown fields are refused, so that the generated page tells all there is.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+_REASON = Field(description="Why, in words; may name objects and columns, never a row")
+_KEY = Field(description="Key of the object in its bucket")
+_MESSAGE = Field(description="Message in RabbitMQ, and its batch in the ledger")
 
 
 class Data(BaseModel):
@@ -19,18 +23,18 @@ class Data(BaseModel):
 
     summary: str = Field("", description="What happened, in one line for people")
     mend: str = Field("", description="The command that mends it, or shows more; empty: nothing to do")
-    reason: str | None = Field(None, description="Why, in words; may name objects and columns, never a row")
+    reason: Annotated[str | None, _REASON] = None
     run_id: int | None = Field(None, description="Run in the ledger")
     dag_run_id: str | None = Field(None, description="Run in Airflow")
     object_id: int | None = Field(None, description="Object version in the ledger")
-    key: str | None = Field(None, description="Key of the object in its bucket")
+    key: Annotated[str | None, _KEY] = None
     chunk_id: int | None = Field(None, description="Chunk in the ledger")
-    message_id: str | None = Field(None, description="Message in RabbitMQ, and its batch in the ledger")
-    error_id: str | None = Field(None, description="Error in `headgate errors`")
+    message_id: Annotated[str | None, _MESSAGE] = None
+    error_id: int | None = Field(None, description="Error in `headgate errors`")
 
 
 class RunFailed(Data):
-    reason: str
+    reason: Annotated[str, _REASON]
 
 
 class RunRecovered(Data):
@@ -55,12 +59,18 @@ class TaskFailed(Data):
 
 
 class ObjectHeld(Data):
-    key: str
-    reason: str
+    key: Annotated[str, _KEY]
+    reason: Annotated[str, _REASON]
+    rule: str | None = Field(None, description="Rule of the gate or of inspection that holds it")
+    read: int | None = Field(None, description="Rows that validation read")
+    rejected: int | None = Field(None, description="Rows of these that are bad")
+    rules: dict[str, int] = Field(
+        default_factory=dict, description="Bad rows by rule; warnings as warning:RULE"
+    )
 
 
 class ObjectReleased(Data):
-    key: str
+    key: Annotated[str, _KEY]
 
 
 class BooksUnbalanced(Data):
@@ -76,7 +86,7 @@ class Quarantine(Data):
 
 
 class SchemaDrifted(Data):
-    key: str
+    key: Annotated[str, _KEY]
     added: list[str] = Field(default_factory=list, description="Columns that are new")
     missing: list[str] = Field(default_factory=list, description="Columns that are gone")
     renamed: dict[str, str] = Field(default_factory=dict, description="Headers by their names before")
@@ -122,13 +132,13 @@ class QueueDepth(Queue):
 class ConsumerStopped(Data):
     role: str = Field(description="Kind of consumer: database, error or notification")
     consumer: str = Field(description="Its name: host and process")
-    reason: str
+    reason: Annotated[str, _REASON]
 
 
 class Message(Data):
-    message_id: str
+    message_id: Annotated[str, _MESSAGE]
     cause: str = Field(description="Cause of the error in `headgate errors`")
-    reason: str
+    reason: Annotated[str, _REASON]
     attempts: int = Field(1, description="Times it was tried")
     queue: str | None = Field(None, description="Queue that it came from")
 

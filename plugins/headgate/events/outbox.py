@@ -6,12 +6,14 @@ twice under the same id. Between two of them no order is promised: their ``time`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from psycopg2.extras import Json
 
-from headgate.db import query, transaction
+from headgate.db import query, records, transaction
 from headgate.errors import HeadgateError, Retriable
 from headgate.events.event import Event
 from headgate.settings import settings
@@ -42,6 +44,15 @@ def record(cursor: Cursor, event: Event) -> None:
     cursor.execute(query("event_record"), values)
 
 
+def record_change(cursor: Cursor, event: Event) -> None:
+    """Like `record`, but what ends a condition is recorded only when that was told of and not ended since."""
+    if event.status == "resolved":
+        cursor.execute(query("event_newest"), {"fingerprint": event.fingerprint})
+        if cursor.fetchone() != ("firing",):
+            return
+    record(cursor, event)
+
+
 def relay(conn: Connection, publisher: Publisher, *, limit: int = RELAY_LIMIT) -> int:
     """Publish recorded events, the oldest first, in one transaction; how many.
 
@@ -68,3 +79,35 @@ def try_relay(conn: Connection, publisher: Publisher) -> None:
         relay(conn, publisher)
     except HeadgateError as error:
         log.warning("events wait to be published", reason=str(error))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event as it stands in ``headgate.event``."""
+
+    event_id: str
+    kind: str
+    dataset: str
+    subject: str
+    severity: str
+    status: str
+    fingerprint: str
+    summary: str | None
+    body: dict[str, Any]
+    recorded_at: datetime
+    published_at: datetime | None
+
+
+def page(
+    cursor: Cursor,
+    *,
+    dataset: str | None = None,
+    kind: str | None = None,
+    status: str | None = None,
+    since: datetime | None = None,
+    limit: int = 50,
+) -> list[Recorded]:
+    """Events, the newest first; None is no filter."""
+    values = {"dataset": dataset, "kind": kind, "status": status, "since": since, "limit": limit}
+    cursor.execute(query("event_page"), values)
+    return records(cursor, Recorded)

@@ -1,0 +1,44 @@
+-- How every dataset of the registry stands by the ledger. Arrivals are those of objects in the bucket; ages are
+-- in seconds by the server's clock. Messages that are parked, or wait for a retry, are told of elsewhere.
+SELECT
+    registry.dataset,
+    registry.version,
+    fresh.arrived_at AS fresh_at,
+    extract(epoch FROM now() - coalesce(fresh.arrived_at, registry.registered_at))::float AS fresh_age,
+    waiting.arrived_at AS waiting_since,
+    extract(epoch FROM now() - waiting.arrived_at)::float AS waiting_age,
+    sent.received,
+    sent.pending,
+    extract(epoch FROM now() - sent.oldest_at)::float AS oldest_age
+FROM (
+    SELECT dataset, max(version) AS version, min(applied_at) AS registered_at
+    FROM headgate.dataset
+    GROUP BY dataset
+) registry
+LEFT JOIN LATERAL (
+    SELECT to_timestamp(o.version / 1e6) AS arrived_at
+    FROM headgate.object o
+    WHERE o.dataset = registry.dataset AND o.state IN ('loaded', 'duplicate')
+    ORDER BY o.version DESC
+    LIMIT 1
+) fresh ON true
+CROSS JOIN LATERAL (
+    SELECT min(o.last_modified) AS arrived_at
+    FROM headgate.object o
+    WHERE o.dataset = registry.dataset AND o.state IN ('found', 'inspected', 'validated', 'published')
+) waiting
+CROSS JOIN LATERAL (
+    SELECT
+        count(r.message_id) AS received,
+        count(*) FILTER (WHERE r.message_id IS NULL AND e.message_id IS NULL) AS pending,
+        min(b.streamed_at) FILTER (WHERE r.message_id IS NULL AND e.message_id IS NULL) AS oldest_at
+    FROM headgate.object o
+    JOIN headgate.chunk c USING (object_id)
+    JOIN headgate.batch b USING (chunk_id)
+    LEFT JOIN headgate.receipt r USING (message_id)
+    LEFT JOIN (
+        SELECT DISTINCT message_id FROM headgate.error WHERE state IN ('retrying', 'parked')
+    ) e ON e.message_id = b.message_id::text
+    WHERE o.dataset = registry.dataset AND o.state = 'published' AND b.streamed_at IS NOT NULL
+) sent
+ORDER BY registry.dataset

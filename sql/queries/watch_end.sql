@@ -1,0 +1,2 @@
+-- It is over.
+DELETE FROM headgate.watch WHERE fingerprint = %(fingerprint)s

@@ -1,0 +1,2 @@
+-- It has been told.
+UPDATE headgate.watch SET fired_at = now() WHERE fingerprint = %(fingerprint)s
