@@ -6,9 +6,12 @@ import json
 import re
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from headgate import paths
 from headgate.errors import Fatal
 from headgate.events import CATALOGUE, SYSTEM, Event, EventType, encode
+from headgate.events.schema import page, schema
 
 TYPES = pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
 ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")  # CloudEvents 1.0.2, "Attribute Naming Convention"
@@ -28,6 +31,22 @@ def test_an_example_is_a_whole_cloudevent(entry: EventType) -> None:
     assert properties.message_id == cloudevent["id"]
     assert len(cloudevent["data"]["summary"]) > 10
     assert not re.search(r"[{}]|\bNone\b", cloudevent["data"]["summary"] + cloudevent["data"].get("mend", ""))
+
+
+@TYPES
+def test_an_example_fits_its_schema(entry: EventType) -> None:
+    validator = Draft202012Validator(schema(entry))
+    cloudevent = example(entry).cloudevent("lab")
+    validator.validate(cloudevent)
+    assert not validator.is_valid(cloudevent | {"type": "headgate.other"})
+    for name in entry.example.keys() & schema(entry)["properties"]["data"]["required"]:
+        data = {key: value for key, value in cloudevent["data"].items() if key != name}
+        assert not validator.is_valid(cloudevent | {"data": data})
+
+
+def test_the_page_is_the_one_that_is_generated() -> None:
+    written = (paths.CHECKOUT / "docs" / "events.md").read_text(encoding="utf-8")
+    assert written == page(), "run: headgate events types --markdown > docs/events.md"
 
 
 @TYPES

@@ -12,6 +12,7 @@ from pika.adapters.blocking_connection import BlockingConnection
 
 from headgate import amqp, topology
 from headgate.db import query, records
+from headgate.settings import Url, url_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -52,22 +53,21 @@ class Sight:
     parked: Mapping[str, int]  # messages by dataset
 
 
-def look(cursor: Cursor, amqp_url: str) -> Sight:
+def look(cursor: Cursor, amqp_url: Url) -> Sight:
     """See. ``Retriable`` when a server is away: then nothing can be said."""
     cursor.execute(query("watch_datasets"))
     standings = records(cursor, Standing)
     cursor.execute(query("watch_parked"))
     parked = dict(cursor.fetchall())
     queues = [topology.rows_queue(standing.dataset) for standing in standings]
-    return Sight(
-        standings, depths(amqp_url, [*queues, topology.ERRORS_QUEUE, topology.PARKING_QUEUE]), parked
-    )
+    queues += [topology.ERRORS_QUEUE, topology.PARKING_QUEUE]
+    return Sight(standings, depths(url_of(amqp_url), queues), parked)
 
 
-def depths(amqp_url: str, queues: Iterable[str]) -> dict[str, Depth]:
+def depths(url: str, queues: Iterable[str]) -> dict[str, Depth]:
     """These queues, by name."""
-    connection = amqp.connect(amqp_url, "headgate watch")
-    with amqp.translated(amqp.where(amqp_url)):
+    connection = amqp.connect(url, "headgate watch")
+    with amqp.translated(amqp.where(url)):
         try:
             return {queue: _depth(connection, queue) for queue in queues}
         finally:

@@ -18,7 +18,7 @@ from headgate.contract import Contract, contract_from_document
 from headgate.db import one, query, records, transaction
 from headgate.errors import Fatal
 from headgate.events import Event, event_type, resolving
-from headgate.settings import Settings
+from headgate.settings import Settings, Url
 from headgate.watch.conditions import Condition, conditions
 from headgate.watch.sight import Standing, look
 
@@ -48,7 +48,7 @@ class _Known:
 class Watch:
     """Looks every ``limits.watch_seconds``; of several processes one at a time does. Not thread-safe."""
 
-    def __init__(self, connect: Callable[[], Connection], amqp_url: str, limits: Settings) -> None:
+    def __init__(self, connect: Callable[[], Connection], amqp_url: Url, limits: Settings) -> None:
         self._connect = connect
         self._amqp_url = amqp_url
         self._limits = limits
