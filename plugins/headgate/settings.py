@@ -92,6 +92,9 @@ class Settings(BaseSettings):
         pattern=r"^\d+(\.\d+)?( \d+(\.\d+)?)*$",
         description="Seconds before each retry of a message that failed; after the last it is parked",
     )
+    alerts_file: str = Field(
+        "", description="Who hears of which alert; else alerts.yaml in HEADGATE_HOME, else the shipped one"
+    )
     watch_seconds: float = Field(
         30, gt=0, description="Pause between two looks at freshness, queues and parking"
     )

@@ -16,6 +16,7 @@ EVENTS_EXCHANGE: Final = "headgate.events"
 ERRORS_EXCHANGE: Final = "headgate.errors"
 ERRORS_QUEUE: Final = "headgate.errors"
 PARKING_QUEUE: Final = "headgate.parking"
+NOTIFICATIONS_QUEUE: Final = "headgate.notifications"
 _ROWS_QUEUES: Final = "headgate.rows."
 # What is not a dataset's stands under this word, which no dataset may have as its name.
 SYSTEM: Final = "system"
@@ -122,6 +123,13 @@ def declare_rows(channel: BlockingChannel, dataset: str) -> None:
     queue = rows_queue(dataset)
     channel.queue_declare(queue, durable=True, arguments=rows_arguments(dataset))
     channel.queue_bind(queue, ROWS_EXCHANGE, routing_key=dataset)
+
+
+def declare_notifications(channel: BlockingChannel) -> None:
+    """Declares the queue of all events, those that others publish included. Only who reads it should."""
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+    channel.queue_declare(NOTIFICATIONS_QUEUE, durable=True, arguments=arguments)
+    channel.queue_bind(NOTIFICATIONS_QUEUE, EVENTS_EXCHANGE, routing_key="#")
 
 
 def declare_retry(channel: BlockingChannel, seconds: float) -> None:

@@ -38,14 +38,14 @@ CREATE INDEX silence_until ON headgate.silence (ends_at);
 -- Alerts of one route with the same labels to group by: they are told in one message.
 CREATE TABLE headgate.alert_group (
     group_id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    group_key      text        NOT NULL UNIQUE,  -- hash of the two that follow
     route          text        NOT NULL,         -- key of the route in the routing file
     labels         jsonb       NOT NULL,
     group_interval interval    NOT NULL,         -- of that route
     next_at        timestamptz,                  -- when it is to be looked at again; NULL: when something happens
     flushed_at     timestamptz,                  -- when it was looked at last
     sent_at        timestamptz,                  -- when something was sent last
-    held           boolean     NOT NULL DEFAULT false,   -- its receiver is not to be disturbed: a digest follows
-    UNIQUE (route, labels)
+    held           boolean     NOT NULL DEFAULT false    -- its receiver is not to be disturbed: a digest follows
 );
 CREATE INDEX alert_group_due ON headgate.alert_group (next_at);
 

@@ -41,6 +41,11 @@ class Address(BaseModel):
             return text or None
         raise Fatal(f"{place} holds no URL")
 
+    @property
+    def is_there(self) -> bool:
+        """False for an optional one that is absent; reading one that must be there may still fail."""
+        return not self.optional or self.read() is not None
+
     def _looked_up(self) -> tuple[str, str]:
         if self.url_env is not None:
             return f"the variable {self.url_env}", os.environ.get(self.url_env, "").strip()

@@ -22,6 +22,8 @@ from headgate.alerts.duration import parse_duration
 from headgate.alerts.matcher import LABELS, Matcher, parse_matcher
 from headgate.alerts.quiet import QuietHours
 from headgate.errors import Fatal
+from headgate.paths import alerts_file
+from headgate.settings import Settings
 
 EACH: Final = "..."  # group by everything: each alert is a group of its own
 
@@ -155,6 +157,14 @@ class Routing:
     def by_key(self) -> Mapping[str, Route]:
         """All routes."""
         return {route.key: route for route in self.root.walk()}
+
+
+def routing_file(settings: Settings) -> Path:
+    """The file in force: the one that is named, else the one in the stack's home, else the shipped one."""
+    if settings.alerts_file:
+        return Path(settings.alerts_file)
+    own = settings.home / "alerts.yaml"
+    return own if own.exists() else alerts_file()
 
 
 def load_routing(path: Path) -> Routing:

@@ -1,0 +1,1 @@
+"""The notification consumer: events in, alerts kept, people told."""

@@ -1,0 +1,228 @@
+"""Events from the queue and from the outbox table into alerts, and alerts to people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import structlog
+from pika.adapters.blocking_connection import BlockingChannel
+
+from consumers.delivery import Delivery, Done, Outcome, Reject
+from consumers.notification import intake
+from consumers.notification.alertmanager import Feeder
+from consumers.notification.dispatch import Dispatch
+from consumers.notification.folding import FOLD_LIMIT, fold
+from consumers.notification.sending import Outbox
+from headgate import db, events, topology
+from headgate.alerts.channels import check_addresses
+from headgate.alerts.routing import Routing, load_routing
+from headgate.errors import DataError, Fatal, HeadgateError
+from headgate.events import Event
+from headgate.failures import Cause
+from headgate.publisher import Publisher
+from headgate.settings import Url, url_of
+from headgate.watch import Watch
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+log = structlog.get_logger("consumers.notification")
+
+RELAY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What messages say of where they come from."""
+
+    environment: str
+    airflow_url: str
+
+
+class NotificationHandler:
+    """Folds events into alerts and tells people of them, by the routing file ``alerts_file``.
+
+    An event is acknowledged when it is in Postgres; what was recorded there and never came by the broker is
+    folded all the same. ``relay`` publishes recorded events, ``watch`` records those that nobody else could.
+    """
+
+    def __init__(
+        self,
+        url: Url,
+        name: str,
+        alerts_file: Path,
+        *,
+        installation: Installation,
+        relay: Publisher,
+        watch: Watch,
+    ) -> None:
+        self._url = url
+        self._name = name
+        self._installation = installation
+        self._relay = relay
+        self._watch = watch
+        self._file = _RoutingFile(alerts_file)
+        self._outbox = Outbox()
+        self._open: Connection | None = None
+        self._rerouted: Routing | None = None
+        self._next_relay = 0.0
+
+    def queues(self) -> Sequence[str]:
+        """The one queue of all events."""
+        return [topology.NOTIFICATIONS_QUEUE]
+
+    def declare(self, channel: BlockingChannel, queues: Sequence[str]) -> None:
+        """All exchanges, and the queue of events."""
+        topology.declare(channel)
+        topology.declare_notifications(channel)
+
+    def weight(self, delivery: Delivery) -> int:
+        """Size of the body."""
+        return len(delivery.body)
+
+    def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Take the events into Postgres; then fold what is not folded."""
+        with self._session() as conn:
+            outcomes = [self._receive(conn, delivery) for delivery in deliveries]
+            self._fold(conn)
+        return outcomes
+
+    def tick(self) -> None:
+        """Tell people what is due, and look for what is wrong."""
+        with self._session() as conn:
+            self._reroute(conn)
+            self._fold(conn)
+            self._tell(conn)
+            self._feed(conn)
+            if time.monotonic() >= self._next_relay:
+                self._next_relay = time.monotonic() + RELAY_SECONDS
+                events.try_relay(conn, self._relay)
+        self._look()
+
+    def interrupt(self) -> None:
+        """Cancel the statement that runs now; its transaction rolls back."""
+        try:
+            if self._open is not None:
+                self._open.cancel()
+        except psycopg2.Error as error:  # the server is away: it has rolled back, or will
+            log.warning("the statement under way could not be cancelled", reason=str(error).strip())
+
+    def stopped(self, error: HeadgateError) -> None:
+        """Record it, if the database is there to take it: the next consumer tells of it."""
+        told = {"role": "notification", "consumer": self._name, "reason": str(error)}
+        try:
+            with self._session() as conn, db.transaction(conn) as cursor:
+                events.record(cursor, Event("consumer.stopped", events.SYSTEM, self._name, told))
+        except HeadgateError as problem:
+            log.warning("the event could not be recorded", reason=str(problem))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._disconnect()
+        self._relay.close()
+
+    @contextmanager
+    def _session(self) -> Iterator[Connection]:
+        """The connection, opened where there is none; given up after any error."""
+        try:
+            if self._open is None:
+                title = f"headgate-consumer {self._name}"[:63]
+                self._open = db.connect(url_of(self._url), application_name=title)
+            yield self._open
+        except HeadgateError:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        conn, self._open = self._open, None
+        if conn is not None:
+            conn.close()
+
+    def _receive(self, conn: Connection, delivery: Delivery) -> Outcome:
+        try:
+            row = intake.read(delivery.body)
+            with db.transaction(conn) as cursor:
+                cursor.execute(db.query("event_receive"), row)
+        except DataError as error:
+            return Reject(Cause.UNDECODABLE, str(error))
+        return Done()
+
+    def _fold(self, conn: Connection) -> None:
+        while True:
+            with db.transaction(conn) as cursor:
+                folded = fold(cursor, self._file.routing)
+            if folded:
+                log.info("events folded", events=folded)
+            if folded < FOLD_LIMIT:
+                return
+
+    def _reroute(self, conn: Connection) -> None:
+        """After a start and after each change of the routing file."""
+        self._file.look()
+        if self._rerouted is not self._file.routing:
+            with db.transaction(conn) as cursor:
+                self._dispatch.reroute(cursor)
+            self._rerouted = self._file.routing
+
+    def _tell(self, conn: Connection) -> None:
+        with db.transaction(conn) as cursor:
+            self._dispatch.expire(cursor)
+            self._dispatch.write_due(cursor)
+        self._outbox.send_due(conn, self._file.routing)
+
+    def _feed(self, conn: Connection) -> None:
+        Feeder(self._file.routing, self._outbox, **self._words).feed_due(conn)
+
+    def _look(self) -> None:
+        """The watch must never keep people from hearing what is known already."""
+        try:
+            self._watch.tick()
+        except HeadgateError as error:
+            log.warning("the watch could not look", reason=str(error))
+
+    @property
+    def _dispatch(self) -> Dispatch:
+        return Dispatch(self._file.routing, **self._words)
+
+    @property
+    def _words(self) -> dict[str, Any]:
+        return vars(self._installation)
+
+
+class _RoutingFile:
+    """The routing, read again when its file changes; one that is wrong changes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = self._changed_at()
+        self.routing = load_routing(path)
+        check_addresses(self.routing)
+
+    def look(self) -> None:
+        """Take a changed file, when it is right."""
+        stamp = self._changed_at()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            routing = load_routing(self._path)
+            check_addresses(routing)
+        except Fatal as error:
+            log.error("the routing of alerts stays as it was", reason=str(error))  # noqa: TRY400
+            return
+        self.routing = routing
+        log.info("routing of alerts read", file=str(self._path))
+
+    def _changed_at(self) -> tuple[int, int]:
+        """A file that is being replaced is absent for a moment."""
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return (0, 0)
+        return (stat.st_mtime_ns, stat.st_ino)

@@ -1,0 +1,141 @@
+"""What people read: what happened, to what, how bad, since when, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from consumers.notification.planning import Message
+from headgate.alerts.alert import Alert
+
+# More of them in one message nobody reads; `headgate alerts list` has them all.
+LONGEST_LIST = 25
+LONGEST_DETAIL = 300
+LONGEST_TITLE = 150
+
+SEVERITIES = ("info", "warning", "critical")
+
+
+@dataclass(frozen=True)
+class Words:
+    """A message in words. ``severity`` is the worst of what is still wrong, else info."""
+
+    title: str
+    body: str
+    severity: str
+
+
+def words(message: Message, *, environment: str, airflow_url: str) -> Words:
+    """Put a message into words; ``airflow_url`` may be empty: then there are no links."""
+    wrong = [*message.new, *message.again]
+    severity = max((alert.severity for alert in wrong), key=SEVERITIES.index, default="info")
+    parts: list[str] = []
+    room = LONGEST_LIST
+    for heading, alerts in _sections(message):
+        shown = alerts[: max(room, 0)]
+        room -= len(shown)
+        parts += [heading] if heading else []
+        parts += [_paragraph(alert, airflow_url) for alert in shown]
+        if left := len(alerts) - len(shown):
+            parts.append(f"… and {left:,} more: headgate alerts list")
+    parts.append(f"Headgate, {environment}")
+    return Words(_title(message, severity), "\n\n".join(parts), severity)
+
+
+def _sections(message: Message) -> list[tuple[str, Sequence[Alert]]]:
+    """With headings where there is more than one thing to say."""
+    sections = [
+        ("NEW", message.new),
+        ("STILL THERE", message.again),
+        ("RESOLVED", message.over),
+        ("CAME AND WENT", message.passed),
+    ]
+    filled = [(heading, alerts) for heading, alerts in sections if alerts]
+    return filled if len(filled) > 1 else [("", alerts) for _, alerts in filled]
+
+
+def _title(message: Message, severity: str) -> str:
+    mark = {
+        "resolved": "resolved",
+        "repeat": f"still {severity}",
+        "escalation": f"not acknowledged, {severity}",
+        "digest": f"digest, {severity}",
+    }.get(message.reason, severity)
+    alerts = message.alerts
+    datasets = _listed(alert.dataset or "system" for alert in alerts)
+    kinds = _listed(alert.kind for alert in alerts)
+    if len(alerts) > 1:
+        text = f"[{mark}] {datasets}: {len(alerts):,} alerts ({kinds})"
+    else:
+        [alert] = alerts
+        times = f", {alert.count:,} times" if alert.count > 1 else ""
+        text = f"[{mark}] {datasets}: {kinds} {alert.subject}{times}"
+    return text if len(text) <= LONGEST_TITLE else text[: LONGEST_TITLE - 1] + "…"
+
+
+def _listed(values: Iterable[str]) -> str:
+    """The first three different ones."""
+    different = list(dict.fromkeys(values))
+    more = f" and {len(different) - 3:,} more" if len(different) > 3 else ""
+    return ", ".join(different[:3]) + more
+
+
+def _paragraph(alert: Alert, airflow_url: str) -> str:
+    where = " / ".join(filter(None, (alert.dataset, alert.subject)))
+    lines = [
+        alert.summary,
+        f"  {alert.severity} {alert.kind}, {where}, owner {alert.owner}",
+        f"  {_since(alert)}",
+        *(f"  {name}: {text}" for name, text in _details(alert)),
+        *(f"  {name}: {text}" for name, text in ways_out(alert, airflow_url)),
+    ]
+    return "\n".join(lines)
+
+
+def _since(alert: Alert) -> str:
+    if alert.news:
+        return _moment(alert.last_at)
+    times = f", {alert.count:,} times, last {_moment(alert.last_at)}" if alert.count > 1 else ""
+    if alert.resolved_at is None:
+        return f"since {_moment(alert.raised_at)}{times}"
+    by = "" if alert.resolved_by in (None, "event") else f" by {alert.resolved_by}"
+    return f"from {_moment(alert.raised_at)} to {_moment(alert.resolved_at)}{by}{times}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _details(alert: Alert) -> list[tuple[str, str]]:
+    """What the one-line summary cannot hold: the lists and tables of the event, e.g. columns that are new."""
+    found = []
+    for name, value in alert.detail.items():
+        if isinstance(value, list) and value:
+            found.append((name, ", ".join(map(str, value))))
+        elif isinstance(value, dict) and value:
+            found.append((name, ", ".join(f"{key} → {other}" for key, other in value.items())))
+    return [
+        (name, text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + "…") for name, text in found
+    ]
+
+
+def ways_out(alert: Alert, airflow_url: str) -> list[tuple[str, str]]:
+    """Link to the run, the command that mends it, and the one that says somebody is at it."""
+    ways = []
+    if link := run_link(alert, airflow_url):
+        ways.append(("run", link))
+    if alert.state != "resolved" and (mend := alert.detail.get("mend")):
+        ways.append(("mend", str(mend)))
+    if alert.state != "resolved" and not alert.news:
+        ways.append(("acknowledge", f"headgate alerts ack {alert.alert_id}"))
+    return ways
+
+
+def run_link(alert: Alert, airflow_url: str) -> str | None:
+    """The Airflow page of the run that it is about."""
+    run = alert.detail.get("dag_run_id")
+    if not (airflow_url and run and alert.dataset):
+        return None
+    return f"{airflow_url.rstrip('/')}/dags/{quote(alert.dataset)}/runs/{quote(str(run), safe=':+')}"
