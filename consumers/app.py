@@ -7,14 +7,19 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError
+
+if TYPE_CHECKING:
+    from consumers.delivery import Handler
+    from headgate.settings import Settings
 
 _DESCRIPTION = "Runs one consumer. Start as many as the queue needs; they share the work."
 _ENDING = """\
 stops on SIGTERM or SIGINT: the transaction under way ends, the other messages go back to the queue
 exit codes: 0 stopped as told, 1 wrong settings, 2 wrong usage, 3 stopped by an error that needs a person
-settings come from HEADGATE_* variables, see `headgate settings`
+settings come from HEADGATE_* variables, see `headgate settings`; URLs are read anew at each connection
 """
 
 
@@ -22,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options = _parser().parse_args(arguments)
     try:
-        code = _database(options)
+        code = options.run(options)
     except HeadgateError as error:
         print(f"headgate-consumer: {error}", file=sys.stderr)
         code = 1
@@ -37,12 +42,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    database = kinds.add_parser(
+    database = _kind(
+        kinds,
         "database",
-        help="batches of rows into Postgres",
-        description="Merges batches of rows from the queues into Postgres, each exactly once in effect.",
-        epilog=_ENDING,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "batches of rows into Postgres",
+        "Merges batches of rows from the queues into Postgres, each exactly once in effect.",
     )
     database.add_argument(
         "--dataset",
@@ -51,39 +55,88 @@ def _parser() -> argparse.ArgumentParser:
         metavar="D",
         help="read only this one (may be repeated); else all",
     )
-    database.add_argument("--name", default="", help="stands in receipts, logs and the broker; else host:pid")
-    database.add_argument(
+    database.set_defaults(run=_database)
+    error = _kind(
+        kinds,
+        "error",
+        "failures into delayed retries, parking and headgate.error",
+        "Judges failed messages: back to their queue after a delay, or to parking. Records each failure, "
+        "those of tasks too.",
+    )
+    error.set_defaults(run=_error)
+    return parser
+
+
+def _kind(
+    kinds: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, description: str
+) -> argparse.ArgumentParser:
+    """A subcommand with what all kinds of consumer take."""
+    parser = kinds.add_parser(
+        name,
+        help=text,
+        description=description,
+        epilog=_ENDING,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--name", default="", help="stands in receipts, logs and the broker; else host:pid")
+    parser.add_argument(
         "--until-idle", type=float, metavar="S", help="stop after S seconds without a message; else run on"
     )
     return parser
 
 
 def _database(options: argparse.Namespace) -> int:
-    from consumers.broker import Broker
     from consumers.database.handler import DatabaseHandler
-    from consumers.inbox import Limits
-    from consumers.parking import Parking
-    from consumers.runner import Options, Runner
-    from headgate.logs import configure
+    from headgate.settings import current
+
+    chosen, name = _begin(options)
+    handler = DatabaseHandler(
+        current("loader_url"), name, datasets=options.dataset, max_bytes=body_limit(chosen.batch_bytes)
+    )
+    return _serve(handler, chosen, name, options)
+
+
+def _error(options: argparse.Namespace) -> int:
+    from consumers.errors.handler import ErrorHandler
+    from headgate.failures import delays_of
     from headgate.publisher import Publisher
+    from headgate.settings import current
+
+    chosen, name = _begin(options)
+    relay = Publisher(current("amqp_url"), name=f"headgate error consumer {name} (events)", deadline=10.0)
+    handler = ErrorHandler(current("loader_url"), name, relay, delays=delays_of(chosen.retry_delays))
+    return _serve(handler, chosen, name, options)
+
+
+def _begin(options: argparse.Namespace) -> tuple[Settings, str]:
+    """Settings, checked for what every consumer needs, and the consumer's name."""
+    from headgate.logs import configure
     from headgate.settings import settings
 
     configure()
     chosen = settings()
-    name = options.name or f"{socket.gethostname()}:{os.getpid()}"
-    amqp_url = chosen.require("amqp_url")
-    handler = DatabaseHandler(
-        chosen.require("loader_url"), name, datasets=options.dataset, max_bytes=body_limit(chosen.batch_bytes)
-    )
-    title = f"headgate database consumer {name}"
-    parking = Parking(
-        Publisher(amqp_url, name=f"{title} (parking)", environment=chosen.environment, deadline=10.0)
-    )
+    chosen.require("loader_url")
+    chosen.require("amqp_url")
+    return chosen, options.name or f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _serve(handler: Handler, chosen: Settings, name: str, options: argparse.Namespace) -> int:
+    """Run a handler until told to stop; the exit code."""
+    from consumers.broker import Broker
+    from consumers.handover import Handover
+    from consumers.inbox import Limits
+    from consumers.runner import Options, Runner
+    from headgate.publisher import Publisher
+    from headgate.settings import current
+
+    title = f"headgate {options.kind} consumer {name}"
+    amqp_url = current("amqp_url")
+    handover = Handover(Publisher(amqp_url, name=f"{title} (handover)", deadline=10.0), name)
     limits = Limits(chosen.transaction_bytes, max(1, chosen.prefetch // 2), chosen.idle_seconds)
     runner = Runner(
         handler,
         Broker(amqp_url, title, chosen.prefetch),
-        parking,
+        handover,
         Options(limits=limits, until_idle=options.until_idle),
     )
     return runner.run()

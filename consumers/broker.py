@@ -13,6 +13,7 @@ from pika.spec import Basic, BasicProperties
 from consumers.delivery import Delivery, Handler
 from headgate import amqp
 from headgate.errors import Retriable
+from headgate.settings import Url, url_of
 
 log = structlog.get_logger("consumers.broker")
 
@@ -21,10 +22,14 @@ MESSAGES_IN_HAND = 64
 
 
 class Broker:
-    """Consumes. Every method but ``wake`` belongs to one thread; ``Retriable``: the broker is lost."""
+    """Consumes. Every method but ``wake`` belongs to one thread; ``Retriable``: the broker is lost.
 
-    def __init__(self, url: str, name: str, prefetch: int) -> None:
+    ``url`` may be what reads it anew for each connection.
+    """
+
+    def __init__(self, url: Url, name: str, prefetch: int) -> None:
         self._url = url
+        self._place = ""
         self._name = name
         self._prefetch = prefetch
         self._connection: BlockingConnection | None = None
@@ -38,8 +43,10 @@ class Broker:
         """Connect anew. Deliveries of earlier sessions cannot be acknowledged any more."""
         self.close()
         self.session += 1
-        self._connection = amqp.connect(self._url, self._name)
-        with amqp.translated(amqp.where(self._url)):
+        url = url_of(self._url)
+        self._place = amqp.where(url)
+        self._connection = amqp.connect(url, self._name)
+        with amqp.translated(self._place):
             self._channel = self._connection.channel()
             self._channel.add_on_cancel_callback(self._on_cancel)
 
@@ -49,7 +56,7 @@ class Broker:
         gone = [queue for queue in self._consumers if queue not in queues]
         if not new and not gone:
             return
-        with amqp.translated(amqp.where(self._url)):
+        with amqp.translated(self._place):
             handler.declare(self._open_channel, new)
             self._open_channel.basic_qos(prefetch_count=self._share(len(queues)))
             for queue in new:
@@ -60,7 +67,7 @@ class Broker:
 
     def pump(self, seconds: float) -> list[Delivery]:
         """Keep the connection alive for up to ``seconds``; what has arrived."""
-        with amqp.translated(amqp.where(self._url)):
+        with amqp.translated(self._place):
             self._open_connection.process_data_events(time_limit=seconds)
         if self._cancelled is not None:
             raise Retriable(
@@ -74,12 +81,12 @@ class Broker:
     def ack(self, delivery: Delivery) -> None:
         """Acknowledge; of an earlier session it is a no-op, the broker has taken the message back."""
         if delivery.session == self.session:
-            with amqp.translated(amqp.where(self._url)):
+            with amqp.translated(self._place):
                 self._open_channel.basic_ack(delivery.tag)
 
     def cancel(self) -> None:
         """Take no more messages; those in hand can still be acknowledged."""
-        with amqp.translated(amqp.where(self._url)):
+        with amqp.translated(self._place):
             for tag in self._consumers.values():
                 self._open_channel.basic_cancel(tag)
         self._consumers.clear()

@@ -10,6 +10,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
 from headgate.errors import HeadgateError
+from headgate.failures import Cause, Delay, Failure, Park
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,22 @@ class Retry:
 
 @dataclass(frozen=True)
 class Reject:
-    """Nothing can be done with it: park it for a person under ``parking.<topic>``, then acknowledge."""
+    """It cannot be handled: hand it to the error consumer, then acknowledge. For all but that one itself."""
 
-    topic: str
+    cause: Cause
     reason: str
+    trace: str = field(default="", compare=False, repr=False)  # the stack
 
 
-Outcome = Done | Retry | Reject
+@dataclass(frozen=True)
+class Forward:
+    """The error consumer's verdict on a failed message: send it there, then acknowledge."""
+
+    failure: Failure
+    to: Delay | Park
+
+
+Outcome = Done | Retry | Reject | Forward
 
 
 class Handler(Protocol):

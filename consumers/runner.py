@@ -19,9 +19,9 @@ from types import FrameType
 import structlog
 
 from consumers.broker import Broker
-from consumers.delivery import Delivery, Done, Handler, Outcome, Reject, Retry
+from consumers.delivery import Delivery, Done, Forward, Handler, Outcome, Reject, Retry
+from consumers.handover import Handover
 from consumers.inbox import Inbox, Limits
-from consumers.parking import Parking
 from consumers.worker import Worker
 from headgate.errors import Fatal, HeadgateError, Retriable
 
@@ -54,10 +54,10 @@ class _Transaction:
 class Runner:
     """One consumer process."""
 
-    def __init__(self, handler: Handler, broker: Broker, parking: Parking, options: Options) -> None:
+    def __init__(self, handler: Handler, broker: Broker, handover: Handover, options: Options) -> None:
         self._handler = handler
         self._broker = broker
-        self._parking = parking
+        self._handover = handover
         self._options = options
         self._inbox = Inbox(options.limits)
         self._worker = Worker(on_done=broker.wake)
@@ -84,7 +84,7 @@ class Runner:
                 return EXIT_FATAL
             finally:
                 self._broker.close()
-                self._parking.close()
+                self._handover.close()
                 if not self._is_at_work:
                     self._handler.close()
 
@@ -156,14 +156,17 @@ class Runner:
             case Retry(after, reason):
                 log.info("message waits", message_id=delivery.message_id, seconds=after, reason=reason)
                 self._put_back([(delivery, weight)], after)
-            case Reject(topic, reason):
-                self._park(delivery, weight, topic, reason)
+            case Reject() | Forward():
+                self._hand_over(delivery, weight, outcome)
 
-    def _park(self, delivery: Delivery, weight: int, topic: str, reason: str) -> None:
+    def _hand_over(self, delivery: Delivery, weight: int, outcome: Reject | Forward) -> None:
         try:
-            self._parking.park(delivery, topic, reason)
+            if isinstance(outcome, Reject):
+                self._handover.reject(delivery, outcome)
+            else:
+                self._handover.forward(delivery, outcome)
         except Retriable as error:
-            log.warning("message cannot be parked yet", message_id=delivery.message_id, reason=str(error))
+            log.warning("message cannot go on yet", message_id=delivery.message_id, reason=str(error))
             self._put_back([(delivery, weight)], _FIRST_PAUSE)
             return
         self._broker.ack(delivery)

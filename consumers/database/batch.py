@@ -1,45 +1,37 @@
-"""One message inside a transaction: claim, copy, merge, receipt."""
+"""One message inside a transaction: copy, merge, receipt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from psycopg2 import sql
+
 from consumers.database.refusal import Refusal, row_number
 from consumers.database.session import Target
 from consumers.database.staging import PARTS, copy_rows, savepoint, split_records
 from headgate import db, message, receipts
-from headgate.errors import DataError
+from headgate.failures import Cause, MessageError
 from headgate.message import RowBatch
 from headgate.receipts import Counts, Merged, RefusedRow
 
 if TYPE_CHECKING:
-    from psycopg2 import sql
     from psycopg2.extensions import cursor as Cursor
 
 
-def apply(cursor: Cursor, target: Target, batch: RowBatch, *, consumer: str, max_bytes: int) -> Counts | None:
-    """Apply a batch, once: ``None`` when it was applied before.
+def apply(cursor: Cursor, target: Target, batch: RowBatch, *, max_bytes: int) -> Counts:
+    """Apply a batch that was claimed in this transaction.
 
-    ``DataError`` when the message cannot be what was sent; the caller undoes what it has done so far.
+    ``MessageError`` when the message cannot be what was sent; the caller undoes what it has done so far.
     ``max_bytes``: largest body, decompressed.
     """
-    claimed = receipts.claim(
-        cursor,
-        message_id=batch.message_id,
-        object_id=batch.object_id,
-        chunk_id=batch.chunk_id,
-        consumer=consumer,
-    )
-    if not claimed:
-        return None
     counts = _place(cursor, target, batch, message.decompress(batch.body, max_bytes))
     receipts.close(cursor, batch.message_id, counts)
     return counts
 
 
 def _is_first(cursor: Cursor, batch: RowBatch) -> bool:
-    """Whether no other version of the object was published. ``DataError``: the ledger knows otherwise.
+    """Whether no other version of the object was published. ``MessageError``: the ledger knows otherwise.
 
     A database that was restored to an earlier moment gives ids again, and the queue may still have messages
     of its lost future: they must not pass for the batches that have their ids now.
@@ -53,11 +45,14 @@ def _is_first(cursor: Cursor, batch: RowBatch) -> bool:
     cursor.execute(db.query("consumer_object"), values)
     known, sha256, first = db.one(cursor)
     if not known:
-        raise DataError(f"the ledger has no object {batch.object_id} of dataset {batch.dataset}")
+        raise MessageError(
+            Cause.UNKNOWN_OBJECT, f"the ledger has no object {batch.object_id} of dataset {batch.dataset}"
+        )
     if sha256 not in (None, batch.sha256):
-        raise DataError(
+        raise MessageError(
+            Cause.CONFLICT,
             f"the ledger has another batch under the id {batch.message_id}: this message was sent before the "
-            "database was restored"
+            "database was restored",
         )
     return bool(first)
 
@@ -96,15 +91,18 @@ def _place(cursor: Cursor, target: Target, batch: RowBatch, body: bytes) -> Coun
 def _counts(batch: RowBatch, merged: Merged, quarantined: int) -> Counts:
     placed = merged.inserted + merged.updated + merged.unchanged + merged.superseded + quarantined
     if placed != batch.rows:
-        raise DataError(
-            f"of {batch.rows:,} rows {placed:,} were placed: a row number stands in the body twice"
+        raise MessageError(
+            Cause.ROW_COUNT,
+            f"of {batch.rows:,} rows {placed:,} were placed: a row number stands in the body twice",
         )
     return Counts(rows=batch.rows, **vars(merged), quarantined=quarantined)
 
 
 def _expect_rows(batch: RowBatch, found: int) -> None:
     if found != batch.rows:
-        raise DataError(f"the message says {batch.rows:,} rows and its body has {found:,}")
+        raise MessageError(
+            Cause.ROW_COUNT, f"the message says {batch.rows:,} rows and its body has {found:,}"
+        )
 
 
 @dataclass
@@ -141,20 +139,18 @@ class _Merge:
         return merged
 
     def _range(self, first: int, last: int) -> Merged:
-        rows = self._fill_part(first, last)
+        part = db.template("consumer_part").format(
+            stage=self.target.stage, first=sql.Literal(first), last=sql.Literal(last)
+        )
+        self.cursor.execute(db.template("consumer_count").format(stage=part))
+        (rows,) = db.one(self.cursor)
         if rows == 0:
             return Merged()
         with savepoint(self.cursor) as attempt:
-            merged = self._merge(self.target.part, rows)
+            merged = self._merge(part, rows)
         return merged if attempt.problem is None else self._around(first, last, attempt.problem)
 
-    def _fill_part(self, first: int, last: int) -> int:
-        names = {"stage": self.target.stage, "part": self.target.part}
-        self.cursor.execute(db.template("consumer_clear").format(stage=self.target.part))
-        self.cursor.execute(db.template("consumer_part").format(**names), {"first": first, "last": last})
-        return self.cursor.rowcount
-
-    def _merge(self, stage: sql.Identifier, rows: int) -> Merged:
+    def _merge(self, stage: sql.Composable, rows: int) -> Merged:
         return receipts.merge(
             self.cursor,
             table=self.target.table,

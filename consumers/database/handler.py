@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import random
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 import psycopg2
 import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 
 from consumers.database.batch import apply
-from consumers.database.session import Session, Target
+from consumers.database.session import Session, Target, refused
 from consumers.delivery import Delivery, Done, Outcome, Reject
-from headgate import db, ledger, message, receipts, topology
+from headgate import db, events, message, receipts, topology
 from headgate.errors import DataError, Fatal, HeadgateError, Retriable
-from headgate.ledger import Alert
+from headgate.events import Event
+from headgate.failures import Cause, MessageError
 from headgate.message import RowBatch
-from headgate.receipts import Counts
+from headgate.settings import Url
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
 
 log = structlog.get_logger("consumers.database")
 
@@ -37,12 +42,13 @@ class _Work:
 
 
 class DatabaseHandler:
-    """One transaction for what is given together; each message in it is applied, known already, or parked.
+    """One transaction for what is given together; each message in it is applied, known already, or fails.
 
-    ``datasets``: read only these; none means all of the registry. ``max_bytes``: largest body, decompressed.
+    ``url`` may be what reads it anew for each session. ``datasets``: read only these; none means all of the
+    registry. ``max_bytes``: largest body, decompressed.
     """
 
-    def __init__(self, url: str, name: str, *, datasets: Sequence[str] = (), max_bytes: int) -> None:
+    def __init__(self, url: Url, name: str, *, datasets: Sequence[str] = (), max_bytes: int) -> None:
         self._url = url
         self._name = name
         self._datasets = tuple(datasets)
@@ -71,7 +77,8 @@ class DatabaseHandler:
             read = [self._read(delivery) for delivery in deliveries]
             done = self._apply([item for item in read if isinstance(item, _Work)])
             outcomes = [item if isinstance(item, Reject) else done[item.delivery.tag] for item in read]
-            self._alert_parked(deliveries, outcomes)
+            if any(isinstance(outcome, Reject) for outcome in done.values()):
+                self.close()  # the next session looks at the tables anew
             return outcomes
         except DataError as error:
             self.close()
@@ -94,19 +101,15 @@ class DatabaseHandler:
             log.warning("the statement under way could not be cancelled", reason=str(error).strip())
 
     def stopped(self, error: HeadgateError) -> None:
-        """Leave an alert, if the database is there to take it."""
+        """Record it for people, if the database is there to take it."""
         try:
             session = Session(self._url, f"{self._name} stopping")
-            alert = Alert(
-                "consumer.stopped",
-                "critical",
-                f"database consumer {self._name} stopped: {error}",
-                detail={"consumer": self._name, "reason": str(error)},
-            )
-            ledger.raise_alert(session.conn, alert)
+            told = {"role": "database", "consumer": self._name, "reason": str(error)}
+            with db.transaction(session.conn) as cursor:
+                events.record(cursor, Event("consumer.stopped", events.SYSTEM, self._name, told))
             session.close()
         except HeadgateError as problem:
-            log.warning("the alert could not be stored", reason=str(problem))
+            log.warning("the event could not be recorded", reason=str(problem))
 
     def close(self) -> None:
         """Drop the session; the next call opens another."""
@@ -123,8 +126,10 @@ class DatabaseHandler:
         try:
             batch = message.decode(delivery.properties, delivery.body)
             return _Work(delivery, batch, self._session().target(batch))
-        except DataError as error:
-            return Reject(topology.dataset_of(delivery.queue), str(error))
+        except (Retriable, Fatal):
+            raise
+        except Exception as error:  # noqa: BLE001  whatever one message does to us, the others go on
+            return rejected(error)
 
     def _apply(self, work: Sequence[_Work]) -> dict[int, Outcome]:
         """Outcomes by delivery tag."""
@@ -163,51 +168,61 @@ class DatabaseHandler:
         )
         return outcomes
 
-    def _one(self, cursor: psycopg2.extensions.cursor, item: _Work) -> Outcome:
+    def _one(self, cursor: Cursor, item: _Work) -> Outcome:
         cursor.execute("SAVEPOINT message")
+        if not self._claim(cursor, item.batch):
+            log.info("applied before", **_ids(item.batch))
+            return Done()
         try:
-            counts = apply(cursor, item.target, item.batch, consumer=self._name, max_bytes=self._max_bytes)
-        except DataError as error:
+            counts = apply(cursor, item.target, item.batch, max_bytes=self._max_bytes)
+        except Fatal:
+            raise
+        except Exception as error:
+            problem = refused(error) if isinstance(error, psycopg2.Error) else error
+            if isinstance(problem, Retriable):
+                raise
             cursor.execute("ROLLBACK TO SAVEPOINT message")
-            return Reject(item.batch.dataset, str(error))
+            return rejected(problem)
         cursor.execute("RELEASE SAVEPOINT message")
-        self._log(item.batch, counts)
+        log.info("applied", **_ids(item.batch), **vars(counts))
         return Done()
 
-    def _log(self, batch: RowBatch, counts: Counts | None) -> None:
-        ids = {"message_id": str(batch.message_id), "dataset": batch.dataset, "run_id": batch.run_id}
-        ids |= {"object_id": batch.object_id, "chunk_id": batch.chunk_id, "traceparent": batch.traceparent}
-        if counts is None:
-            log.info("applied before", **ids)
-        else:
-            log.info("applied", **ids, **vars(counts))
+    def _claim(self, cursor: Cursor, batch: RowBatch) -> bool:
+        """Receipts are no message's matter: what Postgres refuses here stops the consumer."""
+        return receipts.claim(
+            cursor,
+            message_id=batch.message_id,
+            object_id=batch.object_id,
+            chunk_id=batch.chunk_id,
+            consumer=self._name,
+        )
 
-    def _alert_parked(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
-        for delivery, outcome in zip(deliveries, outcomes, strict=True):
-            if isinstance(outcome, Reject):
-                alert = Alert(
-                    "message.parked",
-                    "critical",
-                    f"a message of {outcome.topic} is parked: {outcome.reason}",
-                    dataset=outcome.topic,
-                    message_id=_uuid(delivery.message_id),
-                    detail={
-                        "queue": delivery.queue,
-                        "message_id": delivery.message_id,
-                        "reason": outcome.reason,
-                    },
-                )
-                ledger.raise_alert(self._session().conn, alert)
+
+def rejected(error: Exception) -> Reject:
+    """A message's failure, told to the error consumer."""
+    trace = "".join(traceback.format_exception(error))
+    match error:
+        case MessageError():
+            return Reject(error.cause, str(error), trace)
+        case DataError():
+            return Reject(Cause.UNDECODABLE, str(error), trace)
+        case _:
+            return Reject(Cause.UNEXPECTED, f"{type(error).__name__}: {error}", trace)
+
+
+def _ids(batch: RowBatch) -> dict[str, object]:
+    """What every log line of a message carries."""
+    return {
+        "message_id": str(batch.message_id),
+        "dataset": batch.dataset,
+        "run_id": batch.run_id,
+        "object_id": batch.object_id,
+        "chunk_id": batch.chunk_id,
+        "traceparent": batch.traceparent,
+    }
 
 
 def is_conflict(error: Retriable) -> bool:
     """Whether Postgres rolled back because of another transaction, not because it was away."""
     cause = error.__cause__
     return isinstance(cause, psycopg2.Error) and (cause.pgcode or "").startswith(("40", "55P03"))
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

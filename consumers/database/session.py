@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from headgate import db
 from headgate.contract import Contract, contract_from_document
-from headgate.errors import DataError
+from headgate.errors import Fatal, HeadgateError, Retriable
+from headgate.failures import Cause, MessageError, cause_of
 from headgate.message import ROW_NUMBER, RowBatch
+from headgate.settings import Url, url_of
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the rows of one form of message go: the dataset's table, and this session's tables before it."""
+    """Where the rows of one form of message go: the dataset's table, and this session's table before it."""
 
     contract: Contract
     columns: tuple[str, ...]  # of the message, without the row number
     table: sql.Identifier
     stage: sql.Identifier
-    part: sql.Identifier
     copy: sql.Composed
 
 
 class Session:
     """One connection, and what hangs on it. Not thread-safe."""
 
-    def __init__(self, url: str, name: str) -> None:
-        self.conn: Connection = db.connect(url, application_name=f"headgate-consumer {name}"[:63])
+    def __init__(self, url: Url, name: str) -> None:
+        self.conn: Connection = db.connect(url_of(url), application_name=f"headgate-consumer {name}"[:63])
         self._contracts: dict[tuple[str, int], Contract] = {}
         self._targets: dict[tuple[str, int, tuple[str, ...]], Target] = {}
         with db.transaction(self.conn) as cursor:
@@ -42,7 +44,7 @@ class Session:
             return [name for (name,) in cursor.fetchall()]
 
     def target(self, batch: RowBatch) -> Target:
-        """Where this batch goes. ``DataError`` when the registry does not know what the message speaks of."""
+        """Where this batch goes. ``MessageError`` when registry or database do not have it (yet)."""
         form = (batch.dataset, batch.contract_version, batch.columns)
         if form not in self._targets:
             contract = self._contract(batch.dataset, batch.contract_version)
@@ -60,14 +62,21 @@ class Session:
                 cursor.execute(db.query("consumer_contract"), {"dataset": dataset, "version": version})
                 found = cursor.fetchone()
             if found is None:
-                raise DataError(
-                    f"the registry has no version {version} of dataset {dataset!r}: "
-                    "apply the contract (`headgate contract apply`), then replay the message"
-                )
-            self._contracts[dataset, version] = contract_from_document(
-                found[0], f"{dataset} version {version}"
-            )
+                raise self._unknown(dataset, version)
+            try:
+                contract = contract_from_document(found[0], f"{dataset} version {version}")
+            except Fatal as error:  # of a newer release: one dataset must not stop the others
+                raise MessageError(Cause.UNKNOWN_CONTRACT, str(error)) from error
+            self._contracts[dataset, version] = contract
         return self._contracts[dataset, version]
+
+    def _unknown(self, dataset: str, version: int) -> MessageError:
+        way_out = "apply its contract (`headgate contract apply`)"
+        if dataset not in self.datasets():
+            return MessageError(Cause.UNKNOWN_DATASET, f"the registry has no dataset {dataset!r}: {way_out}")
+        return MessageError(
+            Cause.UNKNOWN_CONTRACT, f"the registry has no version {version} of dataset {dataset!r}: {way_out}"
+        )
 
     def _make_target(self, contract: Contract, columns: tuple[str, ...]) -> Target:
         """Staging tables are made outside of the batches' transaction, so that its rollback leaves them."""
@@ -78,15 +87,26 @@ class Session:
             columns=tuple(column for column in columns if column != ROW_NUMBER),
             table=sql.Identifier(contract.schema, contract.table),
             stage=sql.Identifier(f"stage_{number}"),
-            part=sql.Identifier(f"part_{number}"),
             copy=db.template("consumer_copy").format(stage=sql.Identifier(f"stage_{number}"), columns=names),
         )
-        with db.transaction(self.conn) as cursor:
-            for table in (target.stage, target.part):
-                cursor.execute(
-                    db.template("consumer_stage").format(stage=table, columns=names, target=target.table)
-                )
+        self._make_stage(target, names)
         return target
+
+    def _make_stage(self, target: Target, names: sql.Composable) -> None:
+        statement = db.template("consumer_stage").format(
+            stage=target.stage, columns=names, target=target.table
+        )
+        try:
+            with self.conn, self.conn.cursor() as cursor:
+                cursor.execute(statement)
+        except psycopg2.Error as error:
+            raise refused(error) from error
+
+
+def refused(error: psycopg2.Error) -> HeadgateError:
+    """What to make of an error that is about no row: wait where a server is away, else the message fails."""
+    problem = db.classify(error)
+    return problem if isinstance(problem, Retriable) else MessageError(cause_of(error.pgcode), str(problem))
 
 
 def _check_columns(contract: Contract, batch: RowBatch) -> None:
@@ -94,7 +114,8 @@ def _check_columns(contract: Contract, batch: RowBatch) -> None:
     unknown = [column for column in batch.columns if column not in known]
     missing = [column for column in contract.key if column not in batch.columns]
     if unknown or missing:
-        raise DataError(
+        raise MessageError(
+            Cause.WRONG_COLUMNS,
             f"the message's columns do not fit version {batch.contract_version} of {batch.dataset}: "
-            f"unknown {', '.join(unknown) or 'none'}, missing of the key {', '.join(missing) or 'none'}"
+            f"unknown {', '.join(unknown) or 'none'}, missing of the key {', '.join(missing) or 'none'}",
         )

@@ -1,2 +1,2 @@
--- A part of the staged batch, to find the row that the whole failed for.
-INSERT INTO {part} SELECT * FROM {stage} WHERE _row_number BETWEEN %(first)s AND %(last)s;
+-- A part of the staged batch, in the place of the whole, to find the row that the whole failed for.
+(SELECT * FROM {stage} WHERE _row_number BETWEEN {first} AND {last})

@@ -19,9 +19,10 @@ import zstandard
 
 from consumers.broker import Broker as ConsumerBroker
 from consumers.database.handler import DatabaseHandler
-from consumers.delivery import Delivery
+from consumers.delivery import Delivery, Handler
+from consumers.errors.handler import ErrorHandler
+from consumers.handover import Handover
 from consumers.inbox import Limits
-from consumers.parking import Parking
 from consumers.runner import Options, Runner
 from headgate import message, topology
 from headgate.contract import contract_from_document
@@ -172,11 +173,22 @@ class Lab:
 
     def consume(self, *, name: str = "lab", idle: float = 0.6, messages: int = 4) -> int:
         """Run a consumer in this process until nothing has come for ``idle`` seconds; its exit code."""
+        return self.run(self.handler(name), name, idle=idle, messages=messages)
+
+    def judge(self, *, delays: Sequence[float] = (), idle: float = 0.4) -> int:
+        """Run an error consumer in this process until nothing has come for ``idle`` seconds."""
+        relay = Publisher(self.broker.url, deadline=10)
+        return self.run(
+            ErrorHandler(self.database.loader_url, "judge", relay, delays=delays), "judge", idle=idle
+        )
+
+    def run(self, handler: Handler, name: str, *, idle: float, messages: int = 4) -> int:
+        """Run this handler until nothing has come for ``idle`` seconds; the exit code."""
         runner = Runner(
-            self.handler(name),
+            handler,
             ConsumerBroker(self.broker.url, name, prefetch=2 * messages),
-            Parking(Publisher(self.broker.url, deadline=10)),
-            Options(Limits(32 << 20, messages, 0.05), until_idle=idle),
+            Handover(Publisher(self.broker.url, deadline=10), name),
+            Options(Limits(32 << 20, messages, 0.05), tick=0.1, until_idle=idle),
         )
         return runner.run()
 
@@ -225,6 +237,13 @@ class Lab:
                 if method is None:
                     return found
                 found.append((properties, body))
+
+    def hasten(self, queue: str) -> None:
+        """Put what waits in a delay on its rows queue, as the broker does when the time has come."""
+        with closing(pika.BlockingConnection(pika.URLParameters(self.broker.url))) as connection:
+            channel = connection.channel()
+            while (found := channel.basic_get(queue))[0] is not None:
+                channel.basic_reject(found[0].delivery_tag, requeue=False)
 
     def drop_broker_connections(self) -> int:
         """Have the broker close all connections to this vhost; how many there were."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from consumers.delivery import Done, Reject
+from headgate.failures import Cause
 from tests.integration.lab import Lab, body_of, many
 
 
@@ -52,6 +53,7 @@ def test_a_message_from_before_a_restore_does_not_pass_for_the_batch_that_has_it
     )
     rejected, done = lab.handle(lab.handler(), lost, true)
     assert isinstance(rejected, Reject)
+    assert rejected.cause is Cause.CONFLICT
     assert "another batch" in rejected.reason
     assert (done, lab.rows()) == (Done(), {"x": (2, "true")})
 
@@ -200,7 +202,7 @@ def test_messages_of_one_transaction_do_not_fail_together(lab: Lab) -> None:
     first, second, third = lab.handle(handler, good, short, last)
     handler.close()
     assert (first, third) == (Done(), Done())
-    assert second == Reject("things", "the message says 6 rows and its body has 5")
+    assert second == Reject(Cause.ROW_COUNT, "the message says 6 rows and its body has 5")
     assert lab.counts() == counted(rows=10, inserted=10)
 
 

@@ -11,11 +11,12 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from consumers.broker import Broker as ConsumerBroker
 from consumers.delivery import Delivery, Done, Outcome, Reject, Retry
+from consumers.handover import Handover
 from consumers.inbox import Limits
-from consumers.parking import Parking
 from consumers.runner import EXIT_FATAL, EXIT_STOPPED, Options, Runner
 from headgate import topology
 from headgate.errors import Fatal, HeadgateError, Retriable
+from headgate.failures import Cause
 from headgate.publisher import Publisher
 from tests.conftest import Broker
 
@@ -88,17 +89,17 @@ def waiting(broker: Broker, queue: str) -> int:
 
 def runner(broker: Broker, handler: Letters, *, shutdown: float = 10) -> Runner:
     options = Options(Limits(1 << 20, 4, 0.05), tick=0.1, shutdown=shutdown, until_idle=0.8)
-    parking = Parking(Publisher(broker.url, deadline=10))
-    return Runner(handler, ConsumerBroker(broker.url, "letters", 8), parking, options)
+    handover = Handover(Publisher(broker.url, deadline=10), "letters")
+    return Runner(handler, ConsumerBroker(broker.url, "letters", 8), handover, options)
 
 
 def test_each_outcome_goes_its_way(broker: Broker) -> None:
-    handler = Letters(lambda _: [Done(), Retry(0.1, "later"), Reject("letters", "unreadable")])
+    handler = Letters(lambda _: [Done(), Retry(0.1, "later"), Reject(Cause.UNDECODABLE, "unreadable")])
     send(broker, handler, b"one", b"two", b"three")
     assert runner(broker, handler).run() == EXIT_STOPPED
     assert handler.seen == [[b"one", b"two", b"three"], [b"two"]]
     assert waiting(broker, QUEUE) == 0
-    assert waiting(broker, topology.PARKING_QUEUE) == 1
+    assert waiting(broker, topology.ERRORS_QUEUE) == 1
 
 
 def test_messages_are_held_while_a_server_is_away(broker: Broker) -> None:

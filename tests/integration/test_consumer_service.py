@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import json
 import signal
 import subprocess
@@ -11,12 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pika
 import pytest
-import zstandard
 
-from headgate import message, topology
-from headgate.message import RowBatch
-from headgate.publisher import Publisher
-from tests.integration.lab import DATASET, Lab, body_of, many
+from headgate import topology
+from tests.integration.lab import DATASET, Lab, many
 from tests.polling import eventually
 
 BATCH_ROWS = 1_000
@@ -160,16 +155,20 @@ def test_an_outage_of_the_database_is_waited_for(lab: Lab, consumers: Start) -> 
     assert lab.parked() == []
 
 
-def test_an_error_of_the_set_up_stops_the_consumer_and_leaves_the_message(lab: Lab, consumers: Start) -> None:
+def test_a_control_schema_that_refuses_us_stops_the_consumer_and_leaves_the_message(
+    lab: Lab, consumers: Start
+) -> None:
     load(lab, 1)
-    lab.sql("REVOKE INSERT ON lab.things FROM headgate_loader")
+    lab.sql("REVOKE INSERT ON headgate.receipt FROM headgate_loader")
     process = consumers()
     assert process.wait(30) == 3
     assert lab.ready(topology.rows_queue(DATASET)) == 1
-    [(kind, severity, summary)] = lab.sql("SELECT kind, severity, summary FROM headgate.alert")
+    [(kind, severity, summary)] = lab.sql(
+        "SELECT kind, severity, body #>> '{data,summary}' FROM headgate.event"
+    )
     assert (kind, severity) == ("consumer.stopped", "critical")
-    assert "permission denied for table things" in summary
-    lab.sql("GRANT INSERT ON lab.things TO headgate_loader")
+    assert "permission denied for table receipt" in summary
+    lab.sql("GRANT INSERT ON headgate.receipt TO headgate_loader")
     lab.consume()
     assert_all_there(lab, 1)
 
@@ -183,79 +182,3 @@ def test_new_datasets_are_read_without_a_restart(lab: Lab) -> None:
     lab.apply_contract()
     assert handler.queues() == [topology.rows_queue(DATASET)]
     handler.close()
-
-
-def poison(lab: Lab) -> dict[str, tuple[pika.BasicProperties, bytes]]:
-    """Messages that are not what they say, by the reason they are parked for."""
-    thing = lab.thing("a.csv", 1)
-    good = lab.batch(thing, many(3))
-
-    def changed(**fields: object) -> tuple[pika.BasicProperties, bytes]:
-        batch: RowBatch = dataclasses.replace(good, **fields)
-        return message.encode(batch), batch.body
-
-    junk = with_body(good, b"junk")
-    bomb = zstandard.ZstdCompressor().compress(b"0" * (80 << 20))
-    large = with_body(good, bomb)
-    twice = lab.raw_batch(thing, body_of([("p", 1, None)]) + b'1,"q",1,\n', 2)
-    unnamed = lab.raw_batch(thing, b'one,"p",1,"x"\n', 1)
-    wrong_type = message.encode(good)
-    wrong_type.type = "something.else"
-    return {
-        "type is 'something.else'": (wrong_type, good.body),
-        "type is None": (pika.BasicProperties(), b"{}"),
-        "sha256 of the body": (message.encode(good), good.body + b"0"),
-        "not readable as zstd": (message.encode(junk), junk.body),
-        "bytes when decompressed": (message.encode(large), large.body),
-        "says 4 rows and its body has 3": changed(rows=4),
-        "no version 99 of dataset 'things'": changed(contract_version=99),
-        "no version 1 of dataset 'nowhere'": changed(dataset="nowhere"),
-        "unknown colour": changed(columns=("_row_number", "id", "colour", "note")),
-        "missing of the key id": changed(columns=("_row_number", "amount", "note")),
-        "the ledger has no object 999999": changed(object_id=999_999),
-        "does not begin with its row number": (message.encode(unnamed), unnamed.body),
-        "header rows is": (with_header(message.encode(good), "rows", "three"), good.body),
-        "a row number stands in the body twice": (message.encode(twice), twice.body),
-    }
-
-
-def with_body(batch: RowBatch, body: bytes) -> RowBatch:
-    return dataclasses.replace(batch, body=body, sha256=hashlib.sha256(body).hexdigest())
-
-
-def with_header(properties: pika.BasicProperties, name: str, value: object) -> pika.BasicProperties:
-    properties.headers = dict(properties.headers or {}) | {name: value}
-    return properties
-
-
-def test_every_kind_of_poison_is_parked_and_the_rest_goes_on(lab: Lab) -> None:
-    kinds = poison(lab)
-    last = lab.batch(lab.thing("b.csv", 2), [("last", 1, "n")])
-    with Publisher(lab.broker.url) as publisher:
-        publisher.publish(lab.batch(lab.thing("c.csv", 3), [("first", 1, "n")]))
-    send_raw(lab, list(kinds.values()))
-    lab.send(last)
-    assert lab.consume() == 0
-    assert sorted(lab.rows()) == ["first", "last"]
-    parked = lab.parked()
-    reasons = sorted(str((properties.headers or {})["x-headgate-reason"]) for properties, _ in parked)
-    for kind in kinds:
-        assert sum(kind in reason for reason in reasons) == 1, (kind, reasons)
-    assert len(reasons) == len(kinds)
-    assert {body for _, body in parked} == {body for _, body in kinds.values()}
-    assert {(properties.headers or {})["x-headgate-queue"] for properties, _ in parked} == {
-        "headgate.rows.things"
-    }
-    assert lab.ready(topology.rows_queue(DATASET)) == 0
-    assert lab.sql("SELECT count(*) FROM headgate.alert WHERE kind = 'message.parked'")[0][0] > 0
-    assert receipts(lab) == 2
-
-
-def send_raw(lab: Lab, messages: list[tuple[pika.BasicProperties, bytes]]) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(lab.broker.url))
-    channel = connection.channel()
-    channel.confirm_delivery()
-    topology.declare(channel, [DATASET])
-    for properties, body in messages:
-        channel.basic_publish(topology.ROWS_EXCHANGE, DATASET, body, properties, mandatory=True)
-    connection.close()

@@ -128,6 +128,7 @@ def test_queues_shows_what_waits_and_that_nobody_reads(environment: Environment)
     assert "headgate-consumer database" in str(found()[QUEUE].hint)
     assert {item["queue"] for item in json.loads(headgate("queues", "--json"))} == {
         QUEUE,
+        topology.ERRORS_QUEUE,
         topology.PARKING_QUEUE,
     }
     assert "nobody reads it" in headgate("queues")
