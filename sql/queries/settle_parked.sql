@@ -1,9 +1,13 @@
--- Messages of the run that a consumer could not apply and parked; one that was replayed has its receipt.
-SELECT DISTINCT ON (b.message_id) b.message_id, a.summary
-FROM headgate.object o
-JOIN headgate.chunk c USING (object_id)
-JOIN headgate.batch b USING (chunk_id)
-JOIN headgate.alert a ON a.message_id = b.message_id AND a.kind = 'message.parked' AND a.resolved_at IS NULL
-LEFT JOIN headgate.receipt r ON r.message_id = b.message_id
-WHERE o.run_id = %(run_id)s AND o.state = 'published' AND r.message_id IS NULL
-ORDER BY b.message_id, a.alert_id DESC;
+-- Messages of the run that lie in parking. One that was replayed is on its way again, or has failed once more.
+SELECT DISTINCT ON (b.message_id) b.message_id, e.error_id, e.reason
+FROM headgate.error e
+JOIN headgate.batch b
+    ON b.message_id = CASE WHEN pg_input_is_valid(e.message_id, 'uuid') THEN e.message_id::uuid END
+JOIN headgate.chunk c ON c.chunk_id = b.chunk_id
+JOIN headgate.object o ON o.object_id = c.object_id
+WHERE e.state = 'parked'
+    AND o.run_id = %(run_id)s
+    AND o.state = 'published'
+    AND NOT EXISTS (SELECT FROM headgate.receipt r WHERE r.message_id = b.message_id)
+    AND NOT EXISTS (SELECT FROM headgate.error n WHERE n.message_id = e.message_id AND n.replays > e.replays)
+ORDER BY b.message_id, e.error_id;

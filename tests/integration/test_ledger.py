@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate import ledger, receipts
+from headgate import failures, ledger, receipts, topology
 from headgate.db import connect, transaction
 from headgate.errors import DataError, Fatal
-from headgate.ledger import Alert, StagedCounts
+from headgate.failures import Cause, Delay, Park
+from headgate.ledger import StagedCounts
+from headgate.ledger.errors import FailedMessage, record_failure
 from tests.integration.staged import BUCKET, DATASET, Road, listed
 
 if TYPE_CHECKING:
@@ -279,14 +281,14 @@ def test_a_held_object_keeps_examples_until_a_better_one_is_published(database: 
     with closing(connect(database.reader_url)) as conn, transaction(conn) as cursor:
         cursor.execute("SELECT count(*) FROM headgate.quarantine WHERE state = 'open'")
         assert cursor.fetchone() == (4,)
-        cursor.execute("SELECT kind, severity FROM headgate.alert WHERE resolved_at IS NULL")
-        assert cursor.fetchall() == [("object.held", "critical")]
+        cursor.execute("SELECT kind, severity, body #>> '{data,reason}' FROM headgate.event")
+        assert cursor.fetchall() == [("object.held", "critical", "9 of 10 rows are bad")]
     road.loaded(listed("a.csv", etag="mended", minute=1))
     with closing(connect(database.reader_url)) as conn, transaction(conn) as cursor:
         cursor.execute("SELECT DISTINCT state FROM headgate.quarantine")
         assert cursor.fetchall() == [("dismissed",)]
-        cursor.execute("SELECT count(*) FROM headgate.alert WHERE resolved_at IS NULL")
-        assert cursor.fetchone() == (0,)
+        cursor.execute("SELECT kind FROM headgate.event ORDER BY number")
+        assert cursor.fetchall() == [("object.held",), ("object.released",)]
 
 
 def test_streaming_goes_on_where_it_stopped(road: Road) -> None:
@@ -299,6 +301,22 @@ def test_streaming_goes_on_where_it_stopped(road: Road) -> None:
     ledger.mark_streamed(road.pipeline, [batches[0].message_id, batches[2].message_id])
     rest = list(ledger.batches_to_stream(road.pipeline, run.run_id, 0, 1))
     assert [batch.message_id for batch in rest] == [batches[1].message_id, batches[3].message_id]
+
+
+def fail(road: Road, batch: ledger.BatchRef, to: Delay | Park, *, replays: int = 0) -> ledger.SettleStatus:
+    """The batch's message fails; how the run stands then."""
+    known = FailedMessage(batch.dataset, str(batch.message_id), identity=str(batch.message_id))
+    queue = topology.rows_queue(batch.dataset)
+    failure = failures.failed(
+        {f"{failures.HEADER}replays": replays},
+        Cause.TABLE_MISSING,
+        "the table is gone",
+        queue=queue,
+        consumer="test",
+    )
+    with transaction(road.loader) as cursor:
+        record_failure(cursor, known, failure, to)
+    return ledger.settle_status(road.pipeline, batch.run_id)
 
 
 def test_settling_names_what_is_missing_and_what_is_parked(road: Road) -> None:
@@ -317,15 +335,13 @@ def test_settling_names_what_is_missing_and_what_is_parked(road: Road) -> None:
     )
     assert [(gap.chunk, gap.batches, gap.rows, gap.streamed) for gap in status.missing] == [(1, 1, 4, False)]
     assert ledger.mark_loaded(road.pipeline, run.run_id) == 0
-    # when the consumer parks the other message
-    for expected in (True, False):
-        alert = Alert(
-            "message.parked", "critical", "bad digest", dataset=DATASET, message_id=second.message_id
-        )
-        assert ledger.raise_alert(road.loader, alert) == expected
-    status = ledger.settle_status(road.pipeline, run.run_id)
+    # when the other message fails, is tried again and at last is parked
+    assert not fail(road, second, Delay(30.0)).blocked
+    status = fail(road, second, Park(exhausted=True))
     assert status.blocked
-    assert [parked.summary for parked in status.parked] == ["bad digest"]
+    assert [parked.reason for parked in status.parked] == ["the table is gone"]
+    # and fails once more after a person has replayed it
+    assert not fail(road, second, Delay(30.0), replays=1).blocked
     # and a person replays it
     road.apply(second, receipts.Counts(4, superseded=4))
     assert ledger.settle_status(road.pipeline, run.run_id).done

@@ -10,7 +10,21 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from headgate.cli import books, contract, data, demo, events, quarantine, queues, sample, settings, sql, stack
+from headgate.cli import (
+    books,
+    contract,
+    data,
+    demo,
+    errors,
+    events,
+    quarantine,
+    queues,
+    replay,
+    sample,
+    settings,
+    sql,
+    stack,
+)
 from headgate.errors import HeadgateError, Retriable
 
 app = typer.Typer(
@@ -43,7 +57,21 @@ def options(
 
 
 # They import what is heavy inside their commands.
-for module in (stack, data, books, quarantine, contract, sample, sql, queues, events, settings, demo):
+for module in (
+    stack,
+    data,
+    books,
+    quarantine,
+    errors,
+    replay,
+    queues,
+    events,
+    contract,
+    sample,
+    sql,
+    settings,
+    demo,
+):
     module.register(app)
 
 

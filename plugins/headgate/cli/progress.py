@@ -29,8 +29,8 @@ def bytes_bar(label: str, size: int, *, quiet: bool) -> Iterator[Callable[[int],
 
 
 @contextmanager
-def waiting_bar(label: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A bar of things that end one by one; yields what takes how many have."""
+def waiting_bar(label: str, total: int | None, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar of things that end one by one (None: nobody knows how many); yields what takes how many have."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from headgate.cli.output import errors

@@ -139,11 +139,11 @@ def moment(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
         raise typer.BadParameter(
-            f"--since takes 2026-11-22, 2026-11-22T10:00, 30m, 2h or 3d, not {text!r}"
+            f"since takes 2026-11-22, 2026-11-22T10:00, 30m, 2h or 3d, not {text!r}"
         ) from None
 
 
-def print_json_list(found: Iterator[Entry]) -> None:
+def print_json_list(found: Iterator[object]) -> None:
     """One JSON list, written row by row."""
     print("[", end="")
     for place, entry in enumerate(found):

@@ -33,10 +33,11 @@ class MissingChunk:
 
 @dataclass(frozen=True)
 class Parked:
-    """A message that a consumer could not apply and put aside for a person."""
+    """A message that could not be applied and was put aside for a person, and its row of ``headgate.error``."""
 
     message_id: UUID
-    summary: str
+    error_id: int
+    reason: str
 
 
 @dataclass(frozen=True)

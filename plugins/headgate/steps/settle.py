@@ -30,6 +30,6 @@ def _blocked(status: SettleStatus) -> str:
     first = status.parked[0]
     return (
         f"{len(status.parked)} messages are parked and will not be applied by themselves; "
-        f"the first, {first.message_id}: {first.summary}. See `headgate queues` and "
-        "docs/operations.md, then clear this task."
+        f"the first, {first.message_id}: {first.reason}. See `headgate errors show {first.error_id}`, "
+        "mend the cause, `headgate replay` them, then clear this task."
     )

@@ -1,0 +1,2 @@
+-- One at a time deals with failed messages; the lock ends with the connection.
+SELECT pg_try_advisory_lock(hashtextextended('headgate.message_replay', 0));
