@@ -59,11 +59,12 @@ def _send(
     services: Services, publisher: Publisher, batches: Iterator[BatchRef], columns: Columns
 ) -> Iterator[BatchRef]:
     for batch in batches:
-        publisher.publish(_message(services, batch, columns[batch.object_id]))
+        publisher.publish(message_of(services, batch, columns[batch.object_id]))
         yield batch
 
 
-def _message(services: Services, batch: BatchRef, columns: tuple[str, ...]) -> RowBatch:
+def message_of(services: Services, batch: BatchRef, columns: tuple[str, ...]) -> RowBatch:
+    """The message of a batch, its bytes out of the staging bucket. ``Fatal``: they are not what was staged."""
     key = staging.batches_key(batch.dataset, batch.object_id, batch.chunk, batch.staged)
     body = services.store.read_range(services.staging, key, batch.byte_offset, batch.byte_length)
     return RowBatch(
