@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from psycopg2 import sql
 
 from consumers.database.refusal import Refusal, row_number
 from consumers.database.session import Target
-from consumers.database.staging import PARTS, copy_rows, savepoint, split_records
+from consumers.database.staging import copy_rows, parts_around, savepoint, split_records
 from headgate import db, message, receipts
 from headgate.failures import Cause, MessageError
 from headgate.message import RowBatch
@@ -123,32 +124,27 @@ class _Merge:
             merged = self._merge(self.target.stage, rows)
         if attempt.problem is None:
             return merged
-        self.cursor.execute(db.template("consumer_bounds").format(stage=self.target.stage))
-        first, last = db.one(self.cursor)
-        return self._around(first, last, attempt.problem)
+        self.cursor.execute(db.template("consumer_numbers").format(stage=self.target.stage))
+        return self._around([number for (number,) in self.cursor.fetchall()], attempt.problem)
 
-    def _around(self, first: int, last: int, problem: Refusal) -> Merged:
-        """The rows of this range were refused together: merge all but those that are to blame."""
-        if first == last:
-            self.refused.append(problem.of(first, self._record(first)))
+    def _around(self, numbers: Sequence[int], problem: Refusal) -> Merged:
+        """These rows were refused together: merge all but those that are to blame."""
+        if len(numbers) == 1:
+            self.refused.append(problem.of(numbers[0], self._record(numbers[0])))
             return Merged()
         named = problem.row_in_detail(self.batch.object_id, self.batch.object_version)
         merged = Merged()
-        for part in ranges(first, last, named):
-            merged += self._range(*part)
+        for part in parts_around(numbers, numbers.index(named) if named in numbers else None):
+            merged += self._part(part)
         return merged
 
-    def _range(self, first: int, last: int) -> Merged:
+    def _part(self, numbers: Sequence[int]) -> Merged:
         part = db.template("consumer_part").format(
-            stage=self.target.stage, first=sql.Literal(first), last=sql.Literal(last)
+            stage=self.target.stage, first=sql.Literal(numbers[0]), last=sql.Literal(numbers[-1])
         )
-        self.cursor.execute(db.template("consumer_count").format(stage=part))
-        (rows,) = db.one(self.cursor)
-        if rows == 0:
-            return Merged()
         with savepoint(self.cursor) as attempt:
-            merged = self._merge(part, rows)
-        return merged if attempt.problem is None else self._around(first, last, attempt.problem)
+            merged = self._merge(part, len(numbers))
+        return merged if attempt.problem is None else self._around(numbers, attempt.problem)
 
     def _merge(self, stage: sql.Composable, rows: int) -> Merged:
         return receipts.merge(
@@ -169,12 +165,3 @@ class _Merge:
         if not self.records:
             self.records = {row_number(record): record for record in split_records(self.body)}
         return self.records[number]
-
-
-def ranges(first: int, last: int, named: int | None) -> list[tuple[int, int]]:
-    """Smaller ranges to try one by one: around the row that the server named, else up to 8 equal ones."""
-    if named is not None and first <= named <= last:
-        around = [(first, named - 1), (named, named), (named + 1, last)]
-        return [(start, end) for start, end in around if start <= end]
-    step = max(1, -(-(last - first + 1) // PARTS))
-    return [(start, min(start + step - 1, last)) for start in range(first, last + 1, step)]

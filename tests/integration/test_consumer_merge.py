@@ -183,6 +183,14 @@ def test_a_batch_of_bad_rows_only(lab: Lab) -> None:
     assert lab.rows() == {}
 
 
+def test_a_batch_of_rows_that_a_constraint_refuses_each(lab: Lab) -> None:
+    """In the order of their keys, so that the server always names the first of them."""
+    lab.sql("ALTER TABLE lab.things ADD CONSTRAINT amount_small CHECK (amount < 0)")
+    lab.send(lab.batch(lab.thing("a.csv", 1), many(600)))
+    lab.consume()
+    assert lab.counts() == counted(rows=600, quarantined=600)
+
+
 def test_bytes_that_are_no_utf8_stop_only_their_row(lab: Lab) -> None:
     body = body_of([("a", 1, "x")]) + b'2,"b",1,"\xff\xfe"\n' + body_of([("c", 1, "x")], 3)
     lab.send(lab.raw_batch(lab.thing("a.csv", 1), body, 3))

@@ -9,9 +9,7 @@ import pika
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.database.batch import ranges
-from consumers.database.refusal import Refusal
-from consumers.database.staging import slices, split_records, suspects
+from consumers.database.staging import parts_around, slices, split_records
 from consumers.delivery import Delivery
 from consumers.inbox import Inbox, Limits
 from consumers.runner import backoff
@@ -76,18 +74,17 @@ def test_a_last_record_without_newline_or_closing_quote_is_kept() -> None:
     assert split_records(b'1,"a"\n2,"b') == [b'1,"a"\n', b'2,"b']
 
 
-@given(st.integers(2, 400), st.one_of(st.none(), st.integers(1, 500)))
-def test_suspects_hold_every_record_once_and_get_smaller(count: int, line: int | None) -> None:
-    records = [b"%d\n" % number for number in range(count)]
-    parts = suspects(records, Refusal("22003", "bad", None, None, line))
-    assert [record for part in parts for record in part] == records
-    assert all(0 < len(part) < count for part in parts)
+@given(st.integers(2, 500), st.one_of(st.none(), st.integers(0, 499)))
+def test_parts_hold_everything_once_and_none_is_longer_than_half(count: int, at: int | None) -> None:
+    items = range(count)
+    at = None if at is None else min(at, count - 1)
+    parts = parts_around(items, at)
+    assert [item for part in parts for item in part] == list(items)
+    assert all(0 < len(part) <= (count + 1) // 2 for part in parts)
 
 
-def test_the_named_record_stands_alone() -> None:
-    records = [b'1,"a\nb"\n', b'2,"c"\n', b'3,"d"\n', b'4,"e"\n']
-    parts = suspects(records, Refusal("22003", "bad", None, None, 3))
-    assert parts == [[records[0]], [records[1]], [records[2]], [records[3]]]
+def test_the_suspect_stands_alone() -> None:
+    assert parts_around("abcdef", 2) == ["a", "b", "c", "de", "f"]
 
 
 def test_slices_are_never_empty() -> None:
@@ -98,13 +95,3 @@ def test_slices_are_never_empty() -> None:
 def test_backoff_grows_to_ten_seconds_and_no_further() -> None:
     assert 0.2 <= backoff(1) <= 0.4
     assert all(5 <= backoff(failures) <= 10 for failures in (7, 50, 10_000))
-
-
-@given(st.integers(0, 1000), st.integers(1, 500), st.one_of(st.none(), st.integers(0, 1600)))
-def test_ranges_hold_every_row_number_once_and_get_smaller(first: int, more: int, named: int | None) -> None:
-    last = first + more
-    parts = ranges(first, last, named)
-    assert [number for start, end in parts for number in range(start, end + 1)] == list(
-        range(first, last + 1)
-    )
-    assert all(end - start < more for start, end in parts)
