@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from headgate.errors import DataError
 
@@ -255,11 +255,21 @@ class TaskError(BaseModel):
     object_id: int | None = None
     traceparent: str | None = None
 
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: object) -> object:
+        return storable(value)[-LONGEST_TRACE:] if isinstance(value, str) else value
+
     @property
     def error_key(self) -> uuid.UUID:
         """Key of its row: one for each try."""
         what = (self.dag_id, self.dag_run_id, self.task_id, self.map_index, self.try_number)
         return uuid.uuid5(NAMESPACE, "task/" + "/".join(map(str, what)))
+
+
+def storable(text: str) -> str:
+    """As Postgres and JSON can hold it: without NUL and without halves of UTF-16 pairs."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "␀")
 
 
 def _text(headers: Mapping[str, Any], name: str) -> str:

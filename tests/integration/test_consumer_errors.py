@@ -7,20 +7,24 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import httpx
 import pika
 import pytest
 import zstandard
 
-from consumers.delivery import Done
+from consumers.delivery import Delivery, Done, Forward
+from consumers.errors.handler import ErrorHandler
 from headgate import message, topology
-from headgate.failures import Cause, Class, class_of, failure_of
+from headgate.failures import DELAYS, TASK_ERROR, Cause, Class, Delay, TaskError, class_of, failed, failure_of
 from headgate.message import RowBatch
+from headgate.publisher import Publisher
 from tests.integration.lab import DATASET, Lab, body_of, many
 from tests.polling import eventually
 
-SOON = 0.3  # seconds of a delay in tests
 Letter = tuple[pika.BasicProperties, bytes]
 
 
@@ -202,3 +206,167 @@ def test_a_message_is_retried_with_each_delay_and_then_parked(lab: Lab) -> None:
     retried = ("message.retried", "info", str(error_id))
     assert heard == [retried, retried, ("message.exhausted", "critical", str(error_id))]
     assert lab.sql("SELECT count(*) FROM headgate.event WHERE published_at IS NULL") == [(0,)]
+
+
+def test_a_crash_between_the_row_and_the_delay_repeats_without_a_second_row_or_event(lab: Lab) -> None:
+    """The same delivery again, as after a kill before its ack."""
+    failure = failed({}, Cause.TABLE_MISSING, "it is gone", queue=topology.rows_queue(DATASET), consumer="c")
+    properties = with_headers(message.encode(lab.batch(lab.thing("a.csv", 1), many(1))), failure.headers())
+    delivery = Delivery(topology.ERRORS_QUEUE, 1, 1, properties, b"body")
+    outcomes = []
+    for _ in range(2):
+        with closing(error_handler(lab)) as handler:
+            outcomes += handler.handle([delivery, delivery])
+    [(error_id,)] = errors(lab, "error_id")
+    assert outcomes == [Forward(failure_of(properties.headers).known_as(error_id), Delay(5))] * 4
+    assert lab.sql("SELECT kind FROM headgate.event") == [("message.retried",)]
+
+
+def test_a_copy_of_the_message_with_another_body_is_another_error(lab: Lab) -> None:
+    batch = lab.batch(lab.thing("a.csv", 1), many(1))
+    send_raw(lab, [(message.encode(batch), b"one"), (message.encode(batch), b"two")])
+    lab.consume(idle=0.2)
+    lab.judge()
+    assert errors(lab, "cause", "message_id") == [("checksum", str(batch.message_id))] * 2
+
+
+JUNK: dict[str, tuple[dict[str, Any], bytes]] = {
+    "of type None": ({}, b"anything"),
+    "not a task's error": ({"type": TASK_ERROR}, b'{"dataset": 1}'),
+    "of type 'headgate.rows.v1'": ({"type": message.TYPE, "message_id": "a\0b"}, b"\0"),
+    "cannot be stored": (
+        {"headers": {"x-headgate-cause": "checksum", "x-headgate-attempts": 2**40}},
+        b"absurd numbers",
+    ),
+    "␀": ({"headers": {"x-headgate-cause": "checksum", "x-headgate-reason": "a\0b"}}, b"NUL"),
+    "of type b'": ({"type": b"\xff\xfe", "headers": {b"\xff": b"\xfe"}}, b"not UTF-8"),
+    "wishes": (
+        {
+            "expiration": "60000",
+            "headers": {
+                "x-headgate-cause": "checksum",
+                "x-headgate-reason": "wishes",
+                "CC": ["parking.cc"],
+                "x-death": "yesterday",
+            },
+        },
+        b"wants copies and to expire",
+    ),
+    "roomy": (
+        {
+            "headers": {
+                "x-headgate-cause": "checksum",
+                "x-headgate-reason": "roomy",
+                "x-headgate-trace": "t" * 8000,
+                "room": "r" * 119_000,
+            }
+        },
+        b"hardly any room",
+    ),
+}
+
+
+def test_junk_among_the_failures_is_parked_each_once_and_stops_nobody(lab: Lab) -> None:
+    letters = [(pika.BasicProperties(**properties), body) for properties, body in JUNK.values()]
+    send_raw(lab, letters, exchange=topology.ERRORS_EXCHANGE, key="error.things")
+    assert len(lab.parked()) == 1  # the copy that one of them has asked for itself
+    assert lab.judge() == 0
+    parked = {body: properties for properties, body in lab.parked()}
+    assert sorted(parked) == sorted(body for _, body in JUNK.values())
+    reasons = [reason for (reason,) in errors(lab, "reason")]
+    for reason in JUNK:
+        assert sum(reason in found for found in reasons) == 1, (reason, reasons)
+    assert {state for (state,) in errors(lab, "state")} == {"parked"}
+    wishes = parked[b"wants copies and to expire"]
+    assert wishes.expiration is None
+    assert not {"CC", "x-death"} & wishes.headers.keys()
+    assert len(parked[b"hardly any room"].headers["room"]) == 119_000
+
+
+def test_a_message_without_room_for_a_failure_is_parked_without_its_headers(lab: Lab) -> None:
+    properties = pika.BasicProperties(headers={"room": "r" * 126_000})
+    send_raw(lab, [(properties, b"no room")])
+    lab.consume(idle=0.2)
+    lab.judge()
+    [(parked, body)] = lab.parked()
+    assert body == b"no room"
+    assert "type is None" in parked.headers["x-headgate-reason"]
+
+
+def test_a_user_of_the_broker_in_the_message_is_not_in_the_way(lab: Lab) -> None:
+    """RabbitMQ closes the channel of who publishes under another user's name."""
+    user, url = broker_user(lab)
+    with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        topology.declare(channel, [DATASET])
+        properties = pika.BasicProperties(user_id=user)
+        channel.basic_publish(topology.ROWS_EXCHANGE, DATASET, b"mine", properties, mandatory=True)
+    lab.consume(idle=0.2)
+    lab.judge()
+    [(parked, body)] = lab.parked()
+    assert (body, parked.user_id) == (b"mine", None)
+
+
+def test_failed_tasks_are_recorded_once_for_each_try(lab: Lab) -> None:
+    first = TaskError(
+        dataset=DATASET,
+        dag_id="things",
+        dag_run_id="manual__1",
+        task_id="validate",
+        map_index=1,
+        try_number=1,
+        will_retry=True,
+        error_class="retriable",
+        exception="Retriable",
+        reason="the store is away \ud800",
+        trace="Traceback …",
+        failed_at=datetime(2026, 11, 20, tzinfo=UTC),
+        run_id=7,
+    )
+    second = first.model_copy(update={"try_number": 2, "will_retry": False, "error_class": "fatal"})
+    properties = pika.BasicProperties(type=TASK_ERROR, content_type="application/json")
+    letters = [(properties, error.model_dump_json().encode()) for error in (first, first, second)]
+    send_raw(lab, letters, exchange=topology.ERRORS_EXCHANGE, key="error.things")
+    assert lab.judge() == 0
+    assert lab.parked() == []
+    names = (
+        "source",
+        "class",
+        "cause",
+        "reason",
+        "trace",
+        "state",
+        "task_id",
+        "map_index",
+        "try_number",
+        "run_id",
+    )
+    told = ("task", "the store is away \\ud800", "Traceback …", "recorded", "validate", 1, 7)
+    assert errors(lab, *names) == [
+        (told[0], grade, "task", *told[1:6], number, told[6])
+        for grade, number in (("retriable", 1), ("fatal", 2))
+    ]
+    events = lab.sql("SELECT kind, dataset, body #>> '{data,will_retry}' FROM headgate.event ORDER BY number")
+    assert events == [("task.failed", DATASET, "true"), ("task.failed", DATASET, "false")]
+
+
+def error_handler(lab: Lab) -> ErrorHandler:
+    relay = Publisher(lab.broker.url, deadline=10)
+    return ErrorHandler(lab.database.loader_url, "judge", relay, delays=DELAYS)
+
+
+def with_headers(properties: pika.BasicProperties, headers: dict[str, Any]) -> pika.BasicProperties:
+    properties.headers = dict(properties.headers or {}) | headers
+    return properties
+
+
+def broker_user(lab: Lab, password: str = "first") -> tuple[str, str]:
+    """Another user of the vhost, and the URL with their login. Called again it changes the password."""
+    user = f"{lab.broker.vhost}_user"
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    with httpx.Client(base_url=lab.broker.api_url, trust_env=False, timeout=20) as api:
+        api.put(f"/api/users/{user}", json={"password": password, "tags": ""}).raise_for_status()
+        api.put(f"/api/permissions/{lab.broker.vhost}/{user}", json=everything).raise_for_status()
+    parts = urlsplit(lab.broker.url)
+    return user, urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}"))

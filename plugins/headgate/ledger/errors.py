@@ -12,7 +12,7 @@ from psycopg2.extras import Json
 from headgate import events
 from headgate.db import one, query, transaction
 from headgate.events import Event
-from headgate.failures import NAMESPACE, Cause, Delay, Failure, Park, TaskError, error_key
+from headgate.failures import NAMESPACE, Cause, Delay, Failure, Park, TaskError, error_key, storable
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -95,8 +95,8 @@ def record_task_error(cursor: Cursor, error: TaskError) -> int:
         "source": "task",
         "class": error.error_class,
         "cause": str(Cause.TASK),
-        "reason": storable(error.reason),
-        "trace": storable(error.trace),
+        "reason": error.reason,
+        "trace": error.trace,
         "dataset": error.dataset,
         "run_id": error.run_id,
         "object_id": error.object_id,
@@ -107,12 +107,12 @@ def record_task_error(cursor: Cursor, error: TaskError) -> int:
         "first_failed_at": error.failed_at,
         "delay": None,
         "traceparent": error.traceparent,
-        "dag_id": storable(error.dag_id),
-        "dag_run_id": storable(error.dag_run_id),
-        "task_id": storable(error.task_id),
+        "dag_id": error.dag_id,
+        "dag_run_id": error.dag_run_id,
+        "task_id": error.task_id,
         "map_index": error.map_index,
         "try_number": error.try_number,
-        "detail": Json({"exception": storable(error.exception), "will_retry": error.will_retry}),
+        "detail": Json({"exception": error.exception, "will_retry": error.will_retry}),
     }
     cursor.execute(query("error_record"), values)
     (error_id,) = one(cursor)
@@ -132,8 +132,3 @@ def resolve_errors(conn: Connection) -> int:
     with transaction(conn) as cursor:
         cursor.execute(query("error_resolve"))
         return cursor.rowcount
-
-
-def storable(text: str) -> str:
-    """As Postgres can store it: without NUL and without halves of UTF-16 pairs."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "␀")
