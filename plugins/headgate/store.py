@@ -1,7 +1,7 @@
 """The object store: landing and staging buckets on any S3-compatible server.
 
 Errors are classed here, once, by HTTP status (servers label their XML differently, so the
-client library's own error types tell less): 404 of a bucket and 401/403 are ``Fatal``, a
+client library's own error types tell less): 404 of a bucket is ``Fatal``, 401/403 ``AccessRefused``, a
 vanished or rewritten object is ``ObjectChanged`` (a ``DataError``), everything that waiting can
 mend is ``Retriable``. Reads never trust the server to honour ``If-Match`` (some ignore it): the
 ETag of every answer is compared with the one that was scanned.
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
-from headgate.errors import DataError, Fatal, HeadgateError, Retriable
-from headgate.patience import Pauses
+from headgate.errors import AccessRefused, DataError, Fatal, HeadgateError, Retriable
+from headgate.patience import REFUSED_PATIENCE, Pauses
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -55,17 +55,31 @@ class StoredObject:
 
 
 class ObjectStore:
-    """Listing, reading and writing objects. ``patience``: seconds that one call waits out an outage."""
+    """Listing, reading and writing objects. ``patience``: seconds that one call waits out an outage.
+
+    Keys that are refused are ``AccessRefused`` at once; with ``reread``, which gives the settings as they
+    are by then, a call waits for others.
+    """
 
     def __init__(
-        self, endpoint: str, access_key: str, secret_key: str, region: str, *, patience: float = 60.0
+        self,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        region: str,
+        *,
+        patience: float = 60.0,
+        reread: Callable[[], Settings] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.patience = patience
         self._access_key, self._secret_key, self._region = access_key, secret_key, region
+        self._reread = reread
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, patience: float = 60.0) -> ObjectStore:
+    def from_settings(
+        cls, settings: Settings, *, patience: float = 60.0, reread: Callable[[], Settings] | None = None
+    ) -> ObjectStore:
         """The store that the settings name; ``Fatal`` when one of them is missing."""
         return cls(
             settings.require("s3_endpoint"),
@@ -73,6 +87,7 @@ class ObjectStore:
             settings.require("s3_secret_key"),
             settings.s3_region,
             patience=patience,
+            reread=reread,
         )
 
     @cached_property
@@ -215,13 +230,26 @@ class ObjectStore:
 
     def _call(self, action: Callable[[], T], bucket: str, key: str | None = None) -> T:
         """Do it; class its errors; while they are ``Retriable`` do it again until patience ends."""
-        pauses = Pauses(self.patience)
+        pauses = self.pauses()
         while True:
             try:
                 return _classed(action, self.endpoint, bucket, key)
-            except Retriable:
-                if not pauses.wait():
-                    raise
+            except Retriable as error:
+                self.wait(pauses, error)
+
+    def pauses(self) -> Pauses:
+        """The patience of one call."""
+        return Pauses(self.patience, REFUSED_PATIENCE if self._reread else 0.0)
+
+    def wait(self, pauses: Pauses, error: Retriable) -> None:
+        """Wait before another attempt, with new keys where the old ones were refused, or raise the error."""
+        if not pauses.wait(error):
+            raise error
+        if isinstance(error, AccessRefused) and self._reread is not None:
+            fresh = self._reread()
+            self._access_key = fresh.require("s3_access_key")
+            self._secret_key = fresh.require("s3_secret_key")
+            self.__dict__.pop("client", None)
 
 
 class ObjectReader:
@@ -261,16 +289,15 @@ class ObjectReader:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _read_patiently(self, wanted: int) -> bytes:
-        pauses = Pauses(self._store.patience)
+        pauses = self._store.pauses()
         while True:
             try:
                 piece = _classed(
                     lambda: self._read_some(wanted), self._store.endpoint, self._bucket, self._key
                 )
-            except Retriable:
+            except Retriable as error:
                 self.close()
-                if not pauses.wait():
-                    raise
+                self._store.wait(pauses, error)
                 continue
             self._position += len(piece)
             return piece
@@ -382,7 +409,7 @@ def _by_status(status: int, code: str, text: str, endpoint: str, bucket: str, ke
     if status == 416:  # only ranges of scanned objects are asked for
         return _rewritten(key or bucket, "it is shorter now")
     if status in (401, 403):
-        return Fatal(
+        return AccessRefused(
             f"the object store at {endpoint} refused access to {where} (HTTP {status}). "
             "Check HEADGATE_S3_ACCESS_KEY and HEADGATE_S3_SECRET_KEY, and what that key may do."
         )

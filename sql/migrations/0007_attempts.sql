@@ -12,3 +12,7 @@ CREATE TABLE headgate.adoption (
     PRIMARY KEY (from_run_id, object_id, to_run_id)
 );
 GRANT SELECT, INSERT ON headgate.adoption TO headgate_pipeline;
+
+-- The newest object before another one, whose header is compared with that of the other.
+CREATE INDEX object_read ON headgate.object (dataset, version)
+    WHERE state IN ('inspected', 'validated', 'published', 'loaded') AND replay_of IS NULL;

@@ -3,4 +3,5 @@ UPDATE headgate.run
 SET state = 'failed',
     reason = coalesce(reason, 'its DAG run ended before the books were closed'),
     finished_at = now()
-WHERE run_id = ANY (%(run_ids)s) AND dataset = %(dataset)s AND state = 'running';
+WHERE run_id = ANY (%(run_ids)s) AND dataset = %(dataset)s AND state = 'running'
+RETURNING *;

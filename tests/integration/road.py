@@ -122,6 +122,10 @@ class Road:
             cursor.execute(sql, arguments)
             return list(cursor.fetchall())
 
+    def events(self) -> list[str]:
+        """Kinds of the events so far, in order."""
+        return [kind for (kind,) in self.rows("SELECT kind FROM headgate.event ORDER BY number")]
+
     def table(self) -> list[tuple[Any, ...]]:
         """The target table: code, year, name, capacity."""
         return self.rows(

@@ -70,6 +70,7 @@ class Road:
             first += size
         ledger.plan_chunks(self.pipeline, found.object_id, plans)
         inspection = {"format": "csv", "delimiter": ",", "encoding": "utf-8", "header": list(HEADER)}
+        inspection["columns"] = {name: place for place, name in enumerate(HEADER)}
         return ledger.record_inspection(
             self.pipeline, found.object_id, sha256=sha256 or f"sha of {found.etag}", inspection=inspection
         )

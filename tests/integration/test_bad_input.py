@@ -25,7 +25,7 @@ from headgate.checks import Suite
 from headgate.contract import Contract, contract_from_document
 from headgate.contract.registry import apply_contract
 from headgate.db import connect
-from headgate.errors import Fatal
+from headgate.errors import AccessRefused, Fatal
 from headgate.steps.gate import gate
 from headgate.steps.inspect import inspect
 from headgate.steps.report import report
@@ -622,7 +622,7 @@ def test_a_refused_row_of_an_object_that_vanishes_stays_as_it_was_sent(together:
 def test_wrong_credentials_stop_the_run_and_say_what_to_set(together: Together) -> None:
     for wrong in ({"s3_secret_key": SecretStr("not the secret")}, {"s3_access_key": "nobody"}):
         stranger = with_settings(together.road, wrong)
-        with pytest.raises(Fatal, match=r"refused access .*HEADGATE_S3_ACCESS_KEY and HEADGATE_S3_SEC"):
+        with pytest.raises(AccessRefused, match=r"refused access .*HEADGATE_S3_ACCESS_KEY and HEADGATE_S3"):
             stranger.open()
         assert_scan_failed(stranger)
 

@@ -13,9 +13,11 @@ import pytest
 
 from headgate import ledger
 from headgate.checks.result import CheckResult, RowRejects
-from headgate.db import connect
+from headgate.db import connect, transaction
 from headgate.errors import DataError
-from headgate.ledger import Alert, Run
+from headgate.failures import Cause, Park, failed
+from headgate.ledger import Run
+from headgate.ledger.errors import FailedMessage, record_failure
 from headgate.steps.gate import gate
 from headgate.steps.inspect import inspect
 from headgate.steps.report import report
@@ -85,7 +87,7 @@ def mortal(services: Services) -> Services:
     store = MortalStore.from_settings(settings, patience=5.0)
     calls = MortalLedger(settings.require("database_url"), patience=5.0)
     store.seen, calls.seen = set(), set()
-    return Services(settings, store, calls)
+    return replace(services, settings=settings, store=store, ledger=calls)
 
 
 def persist(step: Callable[[], T], deaths: list[str]) -> T:
@@ -175,12 +177,14 @@ def test_settle_gives_up_on_a_parked_message_and_says_where_it_is(road: Road) ->
     run = road.open()
     road.audit(run)
     ((message_id,),) = road.rows("SELECT message_id FROM headgate.batch")
-    road.services.ledger(
-        ledger.raise_alert,
-        Alert("message.parked", "critical", "not zstd", dataset="egrid_plants", message_id=message_id),
-    )
+    with closing(connect(road.environment.database.loader_url)) as conn, transaction(conn) as cursor:
+        known = FailedMessage("egrid_plants", str(message_id), identity=str(message_id))
+        failure = failed(
+            None, Cause.UNDECODABLE, "not zstd", queue="headgate.rows.egrid_plants", consumer="c"
+        )
+        record_failure(cursor, known, failure, Park(exhausted=False))
 
-    with pytest.raises(DataError, match=r"parked.*not zstd.*headgate queues"):
+    with pytest.raises(DataError, match=r"parked.*not zstd.*headgate errors show 1"):
         settled(road.services, run.run_id)
     books = report(road.services, run, ["settle"])
 

@@ -10,10 +10,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from headgate.errors import Fatal, Retriable
+from headgate.errors import AccessRefused, Fatal, Retriable
 from headgate.store import ObjectChanged, ObjectStore
-from tests.conftest import Buckets
+from tests.conftest import Buckets, Environment
 
 KIB = 1024
 
@@ -83,8 +84,19 @@ def test_an_object_that_is_gone_is_vanished_and_not_an_outage(store: ObjectStore
 def test_a_missing_bucket_and_a_wrong_key_say_what_to_set(store: ObjectStore, buckets: Buckets) -> None:
     with pytest.raises(Fatal, match="bucket no-such-bucket does not exist"):
         list(store.listing("no-such-bucket", ""))
-    with pytest.raises(Fatal, match="HEADGATE_S3_SECRET_KEY"):
+    with pytest.raises(AccessRefused, match="HEADGATE_S3_SECRET_KEY"):
         list(store_at(buckets, buckets.endpoint, secret="wrong-secret-key").listing(buckets.landing))
+
+
+def test_keys_that_are_refused_are_read_anew(environment: Environment) -> None:
+    right = environment.settings
+    wrong = right.model_copy(update={"s3_secret_key": SecretStr("rotated away")})
+    rotated = iter([wrong, right])
+    store = ObjectStore.from_settings(wrong, reread=lambda: next(rotated))
+
+    store.put_bytes(environment.buckets.landing, "d/a", b"content")
+
+    assert store.read(environment.buckets.landing, "d/a") == b"content"
 
 
 def test_a_store_that_is_away_is_retriable(buckets: Buckets) -> None:

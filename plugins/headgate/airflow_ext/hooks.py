@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from headgate.settings import Settings, settings
+from headgate.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -22,8 +22,8 @@ POSTGRES, S3, RABBITMQ = "headgate_postgres", "headgate_s3", "headgate_rabbitmq"
 
 
 def task_settings() -> Settings:
-    """The settings of this process with what the environment leaves open taken from Airflow."""
-    found = settings()
+    """The settings as they are now, with what the environment leaves open taken from Airflow."""
+    found = read_settings()
     update: dict[str, Any] = {}
     if not found.database_url.get_secret_value():
         update |= _from(POSTGRES, postgres_values)

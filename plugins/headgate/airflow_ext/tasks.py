@@ -173,7 +173,7 @@ def services() -> Services:
     from headgate.airflow_ext.hooks import task_settings
     from headgate.steps.services import Services
 
-    return Services.of(task_settings())
+    return Services.of(task_settings(), reread=task_settings)
 
 
 def ledger_only() -> Ledger:
@@ -181,7 +181,7 @@ def ledger_only() -> Ledger:
     from headgate.airflow_ext.hooks import task_settings
     from headgate.steps.services import Ledger
 
-    return Ledger(task_settings().require("database_url"), patience=0.0)
+    return Ledger(lambda: task_settings().require("database_url"), patience=0.0)
 
 
 def name_lane(share: dict[str, int]) -> None:

@@ -8,6 +8,7 @@ wants to hear of something binds a queue of their own.
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from headgate.errors import Fatal
 from headgate.events.catalogue import TYPE_PREFIX, Severity, Status, event_type
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
+LONGEST_ID: Final = 255  # bytes that AMQP has for a message's id
+LONGEST_TEXT: Final = 2000  # characters; a chat takes no more either
 
 
 class Event:
@@ -28,8 +31,8 @@ class Event:
 
     ``kind`` is a kind of the catalogue, ``dataset`` whom it concerns (``SYSTEM``: the installation),
     ``subject`` what it happened to: an object key, a run, a queue. ``data`` are the fields of the kind's
-    model; ``summary`` and ``mend`` are filled in from the catalogue. An ``event_id`` that follows from what
-    happened makes recording it again a no-op; the default is a new one.
+    model; ``summary`` and ``mend`` are filled in from the catalogue, long texts are cut. An ``event_id`` that
+    follows from what happened makes recording it again a no-op; the default is a new one.
     """
 
     def __init__(
@@ -46,10 +49,12 @@ class Event:
     ) -> None:
         self.type = event_type(kind)
         self.dataset = dataset
-        self.subject = subject
+        self.subject = _storable(subject)
         self.data = _complete(kind, dataset, data or {})
         self.severity: Severity = severity or self.type.severity
         self.event_id = event_id or str(uuid.uuid4())
+        if len(self.event_id.encode()) > LONGEST_ID:
+            raise Fatal(f"the id of an event {kind} is longer than {LONGEST_ID} bytes: {self.event_id[:80]}…")
         self.time = time or datetime.now(UTC)
         self.traceparent = traceparent
 
@@ -117,7 +122,22 @@ def _complete(kind: str, dataset: str, data: Mapping[str, Any]) -> dict[str, Any
     texts = {"summary": known.summary or found.summary.format_map(values)}
     if mend := known.mend or found.mend.format_map(values):
         texts["mend"] = mend
-    return known.model_dump(mode="json", exclude_none=True, exclude={"summary", "mend"}) | texts
+    whole = known.model_dump(mode="json", exclude_none=True, exclude={"summary", "mend"}) | texts
+    return {name: _storable(value) for name, value in whole.items()}
+
+
+def _storable(value: Any) -> Any:
+    """As Postgres takes it in JSON: without NUL and half characters; and no endless texts."""
+    if isinstance(value, str):
+        text = value.replace("\0", "\ufffd").encode(errors="replace").decode()
+        return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {_storable(name): _storable(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_storable(part) for part in value]
+    return value
 
 
 def span(seconds: float) -> str:

@@ -42,7 +42,17 @@ from headgate.ledger.objects import (
     record_objects,
     taken_over,
 )
-from headgate.ledger.runs import Run, find_run, finish_run, get_run, latest_run, open_run, running_runs
+from headgate.ledger.runs import (
+    Run,
+    find_run,
+    finish_run,
+    get_run,
+    latest_run,
+    open_run,
+    run_event,
+    running_runs,
+    volumes,
+)
 from headgate.ledger.settle import (
     LoadReject,
     MissingChunk,
@@ -99,8 +109,10 @@ __all__ = [
     "record_inspection",
     "record_objects",
     "record_staged",
+    "run_event",
     "running_runs",
     "settle_status",
     "taken_over",
+    "volumes",
     "work_size",
 ]

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headgate import events
 from headgate.db import one, query, records, transaction
 from headgate.errors import Fatal
-from headgate.ledger.alerts import Alert, insert_alert
-from headgate.ledger.objects import ObjectVersion, lock_object
+from headgate.ledger.objects import ObjectVersion, lock_object, object_event
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
@@ -93,13 +93,14 @@ def publish_object(conn: Connection, object_id: int, rejects: Iterable[bytes] = 
                 f"cannot publish object {object_id} ({current.key}): {unstaged} chunks are not validated; "
                 f"{rejected} rows were rejected, {stored} are staged for quarantine. Run it with reload."
             )
-        for name in ("chunk_without_batches", "object_give_up", "quarantine_close_held", "alert_close_held"):
+        for name in ("chunk_without_batches", "object_give_up", "quarantine_close_held"):
             cursor.execute(query(name), {"object_id": object_id})
         # Last, as it waits for the consumers' transactions: see dataset_lock_shared.
         cursor.execute(query("dataset_lock"), {"dataset": current.dataset})
         cursor.execute(
             query("object_set_state"), {"object_id": object_id, "state": "published", "reason": None}
         )
+        events.record_change(cursor, object_event(cursor, "object.released", current, {}))
     return True
 
 
@@ -112,7 +113,7 @@ def hold_object(
     examples: int = 1000,
     detail: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Hold the object: nothing of it is published, a person is told why.
+    """Hold the object: nothing of it is published, a person is told why (`detail`: fields of the event).
 
     The first `examples` of its rejected rows are kept in quarantine. False when it is held already.
     """
@@ -123,16 +124,8 @@ def hold_object(
         _expect_undecided(current)
         _quarantine(cursor, current, rejects, limit=examples)
         cursor.execute(query("object_set_state"), {"object_id": object_id, "state": "held", "reason": reason})
-        alert = Alert(
-            "object.held",
-            "critical",
-            held_line(current.key, reason),
-            dataset=current.dataset,
-            run_id=current.run_id,
-            object_id=object_id,
-            detail=detail or {},
-        )
-        insert_alert(cursor, alert)
+        told = {"reason": reason.removeprefix(f"{current.key}: "), **(detail or {})}
+        events.record(cursor, object_event(cursor, "object.held", current, told))
     return True
 
 

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg2.extras import Json
 
+from headgate import events
 from headgate.db import query, records, transaction
 from headgate.errors import Fatal
-from headgate.ledger.runs import Run
+from headgate.events import Event
+from headgate.ledger.drift import difference
+from headgate.ledger.runs import Run, bury_runs
+from headgate.message import traceparent
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -140,7 +144,7 @@ def adopt_objects(conn: Connection, run: Run, dead_run_ids: Sequence[int] = ()) 
         "dry_run": bool(run.params.get("dry_run")),
     }
     with transaction(conn) as cursor:
-        cursor.execute(query("run_bury"), {"dataset": run.dataset, "run_ids": list(dead_run_ids)})
+        bury_runs(cursor, run.dataset, dead_run_ids)
         cursor.execute(query("object_skip_replaced"), values)
         cursor.execute(query("object_adopt"), values)
         adopted = cursor.fetchall()
@@ -154,6 +158,20 @@ def taken_over(conn: Connection, run_id: int) -> list[TakenOver]:
     with transaction(conn) as cursor:
         cursor.execute(query("object_taken_over"), {"run_id": run_id})
         return records(cursor, TakenOver)
+
+
+def object_event(cursor: Cursor, kind: str, found: ObjectVersion, data: Mapping[str, Any]) -> Event:
+    """An event about an object version, with the run that carries it."""
+    cursor.execute(query("run_get"), {"run_id": found.run_id})
+    (run,) = records(cursor, Run)
+    about = {
+        "run_id": run.run_id,
+        "dag_run_id": run.dag_run_id,
+        "object_id": found.object_id,
+        "key": found.key,
+    }
+    trace = traceparent(found.run_id, found.object_id)
+    return Event(kind, found.dataset, found.key, about | dict(data), traceparent=trace)
 
 
 def get_object(conn: Connection, object_id: int) -> ObjectVersion:
@@ -215,7 +233,21 @@ def record_inspection(
         if values["state"] == "duplicate":
             cursor.execute(query("chunk_delete"), {"object_ids": [object_id]})
         cursor.execute(query("object_inspected"), values)
-        return records(cursor, ObjectVersion)[0]
+        (entered,) = records(cursor, ObjectVersion)
+        _tell(cursor, entered)
+        return entered
+
+
+def _tell(cursor: Cursor, entered: ObjectVersion) -> None:
+    """A key that was held has its old content again; or the object's columns differ from those before."""
+    if entered.state == "duplicate":
+        events.record_change(cursor, object_event(cursor, "object.released", entered, {}))
+    elif entered.replay_of is None:
+        cursor.execute(query("object_before"), vars(entered))
+        before = cursor.fetchone()
+        drift = difference(before[0], entered.inspection) if before else None
+        if drift:
+            events.record(cursor, object_event(cursor, "schema.drifted", entered, drift.as_data()))
 
 
 def _standing(cursor: Cursor, object_id: int, sha256: str) -> dict[str, Any]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from psycopg2.extras import Json
 
+from headgate import events
 from headgate.db import query, records, transaction
 from headgate.errors import Fatal
+from headgate.events import Event
+from headgate.message import traceparent
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,39 @@ def running_runs(conn: Connection, run: Run) -> list[tuple[int, str]]:
 
 
 def finish_run(
-    conn: Connection, run_id: int, state: Literal["success", "failed", "dry_run"], reason: str | None = None
+    conn: Connection,
+    run_id: int,
+    state: Literal["success", "failed", "dry_run"],
+    reason: str | None = None,
+    news: Sequence[Event] = (),
 ) -> Run:
-    """Close the run; `reason` says why it failed."""
+    """Close the run; `reason` says why it failed. `news` is recorded unless it was closed so before."""
     with transaction(conn) as cursor:
+        cursor.execute(query("run_lock"), {"run_id": run_id})
+        (before,) = records(cursor, Run)
         cursor.execute(query("run_finish"), {"run_id": run_id, "state": state, "reason": reason})
-        return records(cursor, Run)[0]
+        (run,) = records(cursor, Run)
+        if (run.state, run.reason) != (before.state, before.reason):
+            for event in news:
+                events.record_change(cursor, event)
+    return run
+
+
+def bury_runs(cursor: Cursor, dataset: str, run_ids: Sequence[int]) -> None:
+    """Close runs as failed whose DAG runs are over although they never closed their books."""
+    cursor.execute(query("run_bury"), {"dataset": dataset, "run_ids": list(run_ids)})
+    for run in records(cursor, Run):
+        events.record(cursor, run_event("run.failed", run, {"reason": run.reason}))
+
+
+def run_event(kind: str, run: Run, data: Mapping[str, Any]) -> Event:
+    """An event about a run."""
+    about = {"run_id": run.run_id, "dag_run_id": run.dag_run_id}
+    return Event(kind, run.dataset, run.dag_run_id, about | dict(data), traceparent=traceparent(run.run_id))
+
+
+def volumes(conn: Connection, run: Run, limit: int) -> list[int]:
+    """Rows of the dataset's last runs before this one that took all that was new; newest first."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_volumes"), {**vars(run), "limit": limit})
+        return [rows for (rows,) in cursor]

@@ -11,10 +11,10 @@ from headgate.contract import Contract
 from headgate.errors import DataError
 from headgate.ledger import ObjectTotals, Run
 from headgate.steps import staging
-from headgate.steps.alerting import announce_held
 from headgate.steps.contracts import Contracts
 from headgate.steps.duplicates import set_aside_repeats
 from headgate.steps.lanes import Share, shares
+from headgate.steps.relay import relay
 from headgate.steps.scan import Params
 from headgate.steps.services import Services
 
@@ -33,6 +33,7 @@ def gate(services: Services, run_id: int) -> list[Share]:
     contracts = Contracts(services, run.dataset)
     for totals in services.ledger(ledger.object_totals, run_id):
         decide(services, run, contracts.of(totals.object), totals)
+    relay(services)
     chunks = len(services.ledger(ledger.chunks_to_stream, run_id, 0, 1))
     size = chunks * services.settings.chunk_bytes
     return shares(run_id, chunks=chunks, size=size, settings=services.settings)
@@ -45,12 +46,12 @@ def decide(services: Services, run: Run, contract: Contract, totals: ObjectTotal
     try:
         totals = set_aside_repeats(services, contract, totals)
     except DataError as error:  # rewritten or vanished, found out while reading rows again
-        hold(services, run, totals, str(error), rule=getattr(error, "rule", None))
+        hold(services, totals, str(error), rule=getattr(error, "rule", None))
         return
     broken = why_held(contract, totals, params)
     if broken is not None:
         rule, reason = broken
-        hold(services, run, totals, reason, rule=rule)
+        hold(services, totals, reason, rule=rule)
     elif params.dry_run:
         services.ledger(ledger.mark_validated, found.object_id)
         log.info("would be published", key=found.key, rows=totals.accepted, rejected=totals.rejected)
@@ -88,7 +89,7 @@ def rules(totals: ObjectTotals, shown: int = 5) -> str:
     return ", ".join(f"{rule} {rows:,}" for rule, rows in most[:shown])
 
 
-def hold(services: Services, run: Run, totals: ObjectTotals, reason: str, *, rule: str | None) -> None:
+def hold(services: Services, totals: ObjectTotals, reason: str, *, rule: str | None) -> None:
     """Hold the object with up to a thousand of its bad rows as examples."""
     found = totals.object
 
@@ -107,8 +108,7 @@ def hold(services: Services, run: Run, totals: ObjectTotals, reason: str, *, rul
             },
         )
 
-    if services.ledger(with_examples):
-        announce_held(services, run, found, reason)
+    services.ledger(with_examples)
 
 
 def publish(services: Services, totals: ObjectTotals) -> None:

@@ -16,9 +16,9 @@ from headgate.ledger import ObjectVersion, PlannedChunk, Run
 from headgate.message import ROW_NUMBER
 from headgate.records import ChunkPlan, Inspection, Limits, inspect_object, rematch
 from headgate.steps import staging
-from headgate.steps.alerting import announce_held
 from headgate.steps.contracts import Contracts, read_by
 from headgate.steps.lanes import Share, shares
+from headgate.steps.relay import relay
 from headgate.steps.scan import Params
 from headgate.steps.services import Services
 
@@ -34,6 +34,7 @@ def inspect(services: Services, run_id: int) -> list[Share]:
     contracts = Contracts(services, run.dataset)
     for found in services.ledger(ledger.objects_of_run, run_id, ["found"]):
         inspect_or_hold(services, run, contracts, found)
+    relay(services)
     work = services.ledger(ledger.work_size, run_id)
     return shares(run_id, chunks=work.chunks, size=work.chunk_bytes, settings=services.settings)
 
@@ -44,8 +45,7 @@ def inspect_or_hold(services: Services, run: Run, contracts: Contracts, found: O
         inspection, version = inspect_one(services, contracts, found)
     except DataError as error:
         detail = {"rule": getattr(error, "rule", None)}
-        if services.ledger(ledger.hold_object, found.object_id, str(error), detail=detail):
-            announce_held(services, run, found, str(error))
+        services.ledger(ledger.hold_object, found.object_id, str(error), detail=detail)
         log.warning("held", key=found.key, reason=str(error))
         return
     services.ledger(read_by, found.object_id, version)

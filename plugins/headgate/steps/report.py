@@ -11,9 +11,11 @@ import structlog
 from headgate import ledger
 from headgate.books import RunBooks, run_books
 from headgate.errors import DataError
-from headgate.ledger import Alert, LoadReject, Run, TakenOver
-from headgate.steps.alerting import announce_finished
+from headgate.ledger import LoadReject, Run, TakenOver
 from headgate.steps.chunks import raw_rows
+from headgate.steps.contracts import Contracts
+from headgate.steps.news import RUNS_COMPARED, news_of
+from headgate.steps.relay import relay
 from headgate.steps.scan import Params
 from headgate.steps.services import Services
 
@@ -28,14 +30,15 @@ def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> Ru
     """
     services.ledger(ledger.mark_loaded, run.run_id)
     complete_load_rejects(services, run)
-    state, reason = verdict(services.ledger(run_books, run), Params.of(run.params), failed_steps)
-    reason = reason or carried_on(services.ledger(ledger.taken_over, run.run_id))
-    if state == "failed":
-        alert(services, run, reason or "")
-    run = services.ledger(ledger.finish_run, run.run_id, state, reason)
     books = services.ledger(run_books, run)
-    announce_finished(services, run, books)
-    return books
+    state, reason = verdict(books, Params.of(run.params), failed_steps)
+    reason = reason or carried_on(services.ledger(ledger.taken_over, run.run_id))
+    contract = Contracts(services, run.dataset).version(run.contract_version)
+    history = services.ledger(ledger.volumes, run, RUNS_COMPARED)
+    news = news_of(run, contract, books, (state, reason), history)
+    run = services.ledger(ledger.finish_run, run.run_id, state, reason, news)
+    relay(services)
+    return services.ledger(run_books, run)
 
 
 def verdict(
@@ -71,15 +74,6 @@ def shortened(reasons: Sequence[str]) -> str:
     """The first reasons, and how many more there are."""
     more = len(reasons) - REASONS_SHOWN
     return "; ".join(reasons[:REASONS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-
-
-def alert(services: Services, run: Run, reason: str) -> None:
-    """``run.failed`` in the ledger; held objects have their own alerts already."""
-    summary = f"run {run.dag_run_id} of {run.dataset} failed: {reason}"
-    services.ledger(
-        ledger.raise_alert,
-        Alert("run.failed", "critical", summary, dataset=run.dataset, run_id=run.run_id),
-    )
 
 
 def complete_load_rejects(services: Services, run: Run) -> int:

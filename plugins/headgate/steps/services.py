@@ -10,8 +10,8 @@ import structlog
 
 from headgate.db import connect
 from headgate.errors import Retriable
-from headgate.patience import Pauses
-from headgate.settings import Settings
+from headgate.patience import REFUSED_PATIENCE, Pauses
+from headgate.settings import Settings, Url, url_of
 from headgate.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -28,10 +28,11 @@ class Ledger:
     """Calls functions of the ledger with one connection, opened anew after an outage.
 
     Every function given must be one idempotent transaction, as those of ``headgate.ledger`` are: after
-    ``Retriable`` it is called again until ``patience`` seconds have passed.
+    ``Retriable`` it is called again until ``patience`` seconds have passed, less when the login is refused.
+    ``url`` may be what reads it anew for each connection.
     """
 
-    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, url: Url, *, patience: float = PATIENCE) -> None:
         self._url, self._patience = url, patience
         self._conn: Connection | None = None
 
@@ -39,19 +40,19 @@ class Ledger:
         self, action: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """``action(connection, …)``, again after an outage."""
-        pauses = Pauses(self._patience)
+        pauses = Pauses(self._patience, REFUSED_PATIENCE)
         while True:
             try:
                 return action(self._connection(), *args, **kwargs)
             except Retriable as error:
                 self.close()
                 log.warning("the ledger does not answer", action=action.__name__, reason=str(error))
-                if not pauses.wait():
+                if not pauses.wait(error):
                     raise
 
     def _connection(self) -> Connection:
         if self._conn is None:
-            self._conn = connect(self._url, application_name="headgate-task")
+            self._conn = connect(url_of(self._url), application_name="headgate-task")
         return self._conn
 
     def close(self) -> None:
@@ -68,14 +69,24 @@ class Services:
     settings: Settings
     store: ObjectStore
     ledger: Ledger
+    amqp_url: Url
 
     @classmethod
-    def of(cls, settings: Settings, *, patience: float = PATIENCE) -> Services:
-        """The services that the settings name; ``Fatal`` names a setting that is missing."""
+    def of(
+        cls, settings: Settings, *, patience: float = PATIENCE, reread: Callable[[], Settings] | None = None
+    ) -> Services:
+        """The services that the settings name; ``Fatal`` names a setting that is missing.
+
+        ``reread`` gives the settings as they are by then: rotated credentials are taken up with the next
+        connection.
+        """
+        now = reread or (lambda: settings)
+        settings.require("database_url")
         return cls(
             settings=settings,
-            store=ObjectStore.from_settings(settings, patience=patience),
-            ledger=Ledger(settings.require("database_url"), patience=patience),
+            store=ObjectStore.from_settings(settings, patience=patience, reread=reread),
+            ledger=Ledger(lambda: now().require("database_url"), patience=patience),
+            amqp_url=lambda: now().require("amqp_url"),
         )
 
     @property

@@ -32,8 +32,9 @@ def stream(services: Services, share: Share) -> int:
     """
     from headgate.publisher import Publisher
 
-    url = services.settings.require("amqp_url")
-    with Publisher(url, name="headgate stream", environment=services.settings.environment) as publisher:
+    services.settings.require("amqp_url")
+    environment = services.settings.environment
+    with Publisher(services.amqp_url, name="headgate stream", environment=environment) as publisher:
         return services.ledger(_send_all, services, publisher, share)
 
 

@@ -14,13 +14,13 @@ import structlog
 from headgate import ledger
 from headgate.contract import Contract
 from headgate.errors import DataError
-from headgate.ledger import ChunkWork, ObjectVersion, Run
+from headgate.ledger import ChunkWork, ObjectVersion
 from headgate.records import ParsedChunk, Violations, reject_rows
-from headgate.steps.alerting import announce_held
 from headgate.steps.chunks import ReadChunk, hashes_of, read_chunk, stage_chunk
 from headgate.steps.contracts import Contracts
 from headgate.steps.lanes import Share
 from headgate.steps.rejects import for_quarantine
+from headgate.steps.relay import relay
 from headgate.steps.services import Services
 
 log = structlog.get_logger("headgate.steps.validate")
@@ -48,17 +48,13 @@ def validate(services: Services, share: Share, *, make_suite: MakeSuite) -> int:
     for object_id, chunks in groupby(work, key=lambda chunk: chunk.object_id):
         found = services.ledger(ledger.get_object, object_id)
         contract = contracts.of(found)
-        done += validate_object(services, run, contract, found, list(chunks), make_suite(contract))
+        done += validate_object(services, contract, found, list(chunks), make_suite(contract))
+    relay(services)
     return done
 
 
 def validate_object(
-    services: Services,
-    run: Run,
-    contract: Contract,
-    found: ObjectVersion,
-    work: list[ChunkWork],
-    suite: Checker,
+    services: Services, contract: Contract, found: ObjectVersion, work: list[ChunkWork], suite: Checker
 ) -> int:
     """Validate chunks of one object; how many were staged before all were or the object was held."""
     for done, chunk in enumerate(work):
@@ -66,9 +62,8 @@ def validate_object(
             validate_chunk(services, contract, found, chunk, suite)
             free_memory()
         except DataError as error:
-            detail = {"rule": getattr(error, "rule", None), "chunk": chunk.ordinal}
-            if services.ledger(ledger.hold_object, found.object_id, str(error), detail=detail):
-                announce_held(services, run, found, str(error))
+            detail = {"rule": getattr(error, "rule", None)}
+            services.ledger(ledger.hold_object, found.object_id, str(error), detail=detail)
             log.warning("held", key=found.key, reason=str(error))
             return done
     return len(work)
