@@ -64,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
         "those of tasks too.",
     )
     error.set_defaults(run=_error)
+    notification = _kind(
+        kinds,
+        "notification",
+        "events into alerts, and alerts to people",
+        "Folds events into alerts, tells people of them by the routing file (HEADGATE_ALERTS_FILE), and watches "
+        "freshness, queues and parking.",
+    )
+    notification.set_defaults(run=_notification)
     return parser
 
 
@@ -106,6 +114,13 @@ def _error(options: argparse.Namespace) -> int:
     relay = Publisher(current("amqp_url"), name=f"headgate error consumer {name} (events)", deadline=10.0)
     handler = ErrorHandler(current("loader_url"), name, relay, delays=delays_of(chosen.retry_delays))
     return _serve(handler, chosen, name, options)
+
+
+def _notification(options: argparse.Namespace) -> int:
+    from consumers.notification.service import notification_handler
+
+    chosen, name = _begin(options)
+    return _serve(notification_handler(chosen, name), chosen, name, options)
 
 
 def _begin(options: argparse.Namespace) -> tuple[Settings, str]:

@@ -34,3 +34,4 @@ CROSS JOIN LATERAL (
     )) AS silenced_until
 ) s;
 COMMENT ON VIEW headgate.alerts IS 'What is or was wrong: open, acknowledged, silenced or resolved';
+GRANT SELECT ON headgate.alerts TO headgate_loader;
