@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -11,11 +15,11 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from headgate import events, topology
-from headgate.db import connect, transaction
+from headgate.db import connect, one, transaction
 from headgate.errors import Retriable
 from headgate.events import Event
 from headgate.publisher import Publisher
-from tests.conftest import Broker, Database
+from tests.conftest import Broker, Database, Environment
 
 
 @pytest.fixture
@@ -79,6 +83,41 @@ def test_an_event_of_a_transaction_that_rolls_back_never_was(
     with Publisher(broker.url) as publisher:
         assert events.relay(conn, publisher) == 0
     assert listener.heard() == []
+
+
+def test_what_no_table_takes_does_not_stop_what_it_tells_of(conn: Connection) -> None:
+    odd = {"reason": "a\0b \ud800 " + 5000 * "x", "key": "k\0", "object_id": 1}
+    with transaction(conn) as cursor:
+        events.record(cursor, Event("object.held", "plants", "k\0", odd))
+        events.record(
+            cursor, Event("run.finished", "plants", "7", {"state": "failed", "books": {"a": math.nan}})
+        )
+        cursor.execute("SELECT subject, body #>> '{data,reason}' FROM headgate.event ORDER BY number LIMIT 1")
+        subject, reason = one(cursor)
+    assert (subject, reason[:5], len(reason)) == ("k\ufffd", "a\ufffdb ?", 2001)
+
+
+def test_events_are_listed(environment: Environment) -> None:
+    with closing(connect(environment.database.pipeline_url)) as conn:
+        recorded(conn, "a", "b")
+        with transaction(conn) as cursor:
+            events.record(cursor, Event("parking.filled", "units", "parking", {"messages": 2}))
+    assert [event["id"] for event in json.loads(headgate("list", "-d", "plants", "--json"))] == ["b", "a"]
+    assert [event["dataset"] for event in json.loads(headgate("list", "--status", "firing", "--json"))] == [
+        "units"
+    ]
+    assert json.loads(headgate("list", "--kind", "run.finished", "--limit", "1", "--json"))[0]["id"] == "b"
+    assert json.loads(headgate("list", "--since", "1h", "--json"))
+    shown = headgate("list")
+    assert "2 messages of units are parked" in shown
+    assert "3 of them wait to be published" in shown
+
+
+def headgate(*arguments: str) -> str:
+    """What ``headgate events`` prints."""
+    command = [sys.executable, "-m", "headgate.cli.app", "events", *arguments]
+    environment = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
 def test_an_event_waits_for_the_broker(conn: Connection, broker: Broker, listener: Listener) -> None:
