@@ -68,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         kinds,
         "notification",
         "events into alerts, and alerts to people",
-        "Folds events into alerts, tells people of them by the routing file (HEADGATE_ALERTS_FILE), and watches "
-        "freshness, queues and parking.",
+        "Folds events into alerts, tells people of them as the routing file says (HEADGATE_ALERTS_FILE), and "
+        "watches freshness, queues and parking.",
     )
     notification.set_defaults(run=_notification)
     return parser

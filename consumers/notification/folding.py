@@ -130,7 +130,8 @@ def _group_key(route: Route, group: dict[str, str]) -> str:
 def _conditions(events: Sequence[Recorded]) -> list[list[Recorded]]:
     """Runs of events that say the same of the same condition, in the order of recording."""
     ordered = sorted(events, key=lambda event: (event.condition, event.number))
-    return [list(same) for _, same in groupby(ordered, key=lambda event: (event.condition, event.status))]
+    runs = [list(same) for _, same in groupby(ordered, key=lambda event: (event.condition, event.status))]
+    return sorted(runs, key=lambda same: same[0].number)
 
 
 def _fold_condition(cursor: Cursor, routing: Routing, same: list[Recorded]) -> None:

@@ -214,7 +214,7 @@ def test_routes_send_alerts_by_their_labels_and_owner_to_one_message_a_group(des
     desk.hold("a.csv")
     desk.fail(dataset="trains")
     assert sorted(desk.told("oncall", 2)) == [
-        "[critical] ships: 2 alerts (object.held, run.failed)",
+        "[critical] ships: 2 alerts (run.failed, object.held)",
         "[critical] trains: run.failed run 1",
     ]
     assert sorted(desk.told("ships", 3)) == [
