@@ -15,7 +15,7 @@ import pytest
 
 from headgate import db
 from headgate.db import connect, migrate, transaction
-from headgate.errors import DataError, Fatal, Retriable
+from headgate.errors import AccessRefused, DataError, Fatal, Retriable
 from headgate.paths import sql_dir
 
 if TYPE_CHECKING:
@@ -165,10 +165,10 @@ def test_errors_are_classed_by_what_to_do(database: Database) -> None:
         connect("postgresql://headgate_reader@127.0.0.1:1/headgate")
 
 
-def test_a_wrong_password_is_fatal_and_never_told(database: Database) -> None:
+def test_a_wrong_password_may_be_in_rotation_and_is_never_told(database: Database) -> None:
     url = urlsplit(database.reader_url)
     wrong = urlunsplit(url._replace(netloc=f"{url.username}:s3cr3t@{url.hostname}:{url.port}"))
-    with pytest.raises(Fatal, match="authentication failed") as refused:
+    with pytest.raises(AccessRefused, match="authentication failed") as refused:
         connect(wrong)
     assert "s3cr3t" not in str(refused.value)
     with pytest.raises(Fatal) as unreadable:
