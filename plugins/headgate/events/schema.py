@@ -24,6 +24,11 @@ in: `time` tells.
 - Alerting of your own binds a queue of its own: [own-alerting.md](own-alerting.md).
 - `headgate events list` shows what was told; the table is `headgate.event`.
 
+Most events are raised by the step or consumer that meets the cause, in the same transaction. What nobody
+meets is found by the watch, a part of the notification consumer: it looks at service levels, queues and
+parking every `HEADGATE_WATCH_SECONDS`, and tells each thing that is wrong once, and its end once. Its limits
+are in [settings.md](settings.md) (`HEADGATE_WATCH_…`, `HEADGATE_QUEUE_…`) and [contracts.md](contracts.md).
+
 A *firing* event opens an alert, or is folded into the open one of the same `fingerprint`. A *resolved*
 event with that fingerprint ends it. An *info* event makes none. An alert that no event resolves ends by
 itself when it has not come again for the time given below.
