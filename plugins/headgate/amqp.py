@@ -19,6 +19,8 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)
 HEARTBEAT_SECONDS = 60
 # A broker that vanished does not acknowledge packets: noticed in half the time that heartbeats take.
 UNANSWERED_MILLISECONDS = 60_000
+# Held back by an alarm of the broker: said after so long, and tried again on a new connection.
+BLOCKED_SECONDS = 10.0
 PRECONDITION_FAILED = 406
 
 
@@ -28,7 +30,7 @@ def where(url: str) -> str:
     return f"{parts.hostname}:{parts.port or 5672}"
 
 
-def connect(url: str, name: str, *, blocked_timeout: float = 30.0) -> BlockingConnection:
+def connect(url: str, name: str, *, blocked_timeout: float = BLOCKED_SECONDS) -> BlockingConnection:
     """A connection that shows as ``name`` in the broker's management pages.
 
     ``blocked_timeout``: seconds a publisher may be held by the broker's memory or disk alarm before
@@ -75,6 +77,10 @@ def translated(place: str) -> Iterator[None]:
     except pika.exceptions.ProbableAccessDeniedError as error:
         raise AccessRefused(
             f"RabbitMQ at {place} refused the vhost: check HEADGATE_AMQP_URL and the permissions"
+        ) from error
+    except pika.exceptions.ConnectionBlockedTimeout as error:
+        raise Retriable(
+            f"RabbitMQ at {place} takes no messages: its memory or disk alarm is on, until it has room again"
         ) from error
     except (pika.exceptions.AMQPError, OSError) as error:
         raise Retriable(f"RabbitMQ at {place} is away: {type(error).__name__} {error}".rstrip()) from error

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from itertools import takewhile
 
 import httpx
 import pika
 import pytest
+from structlog.testing import capture_logs
 
 from headgate import topology
 from headgate.cli import queues
@@ -19,7 +22,9 @@ from headgate.errors import Fatal, Retriable
 from headgate.events import Event
 from headgate.message import decode
 from headgate.publisher import Publisher
-from tests.conftest import Broker, Database, Environment
+from headgate.stack import rabbitmq
+from tests.conftest import Broker, Database, Environment, Servers
+from tests.faults.proxy import Proxy
 from tests.integration.lab import DATASET, Lab, many
 from tests.polling import eventually
 
@@ -81,6 +86,59 @@ def publish_many(lab: Lab, count: int, deadline: float = 20) -> None:
     with Publisher(lab.broker.url, deadline=deadline) as publisher:
         for number in range(count):
             publisher.publish(lab.batch(thing, many(1), batch=number))
+
+
+def test_under_a_memory_alarm_nothing_counts_as_sent(lab: Lab, servers: Servers) -> None:
+    """Nor does what was on its way when the connection broke: it is sent once the broker takes it."""
+    thing = lab.thing("a.csv", 1)
+    before, held_back = (lab.batch(thing, many(1), batch=number) for number in range(2))
+    with Publisher(lab.broker.url, deadline=60) as publisher, capture_logs() as logs:
+        publisher.publish(before)
+        sending = threading.Thread(target=publisher.publish, args=(held_back,))
+        with memory_alarm(servers):
+            sending.start()
+            eventually(lambda: lab.drop_broker_connections() > 0)
+            eventually(lambda: "alarm is on" in str(logs), seconds=30)
+            assert sending.is_alive()
+        sending.join(30)
+        assert not sending.is_alive()
+    assert set(ids_on_queue(lab)) == {str(before.message_id), str(held_back.message_id)}
+
+
+def test_a_confirm_that_is_lost_on_its_way_has_the_batch_sent_again(lab: Lab) -> None:
+    thing = lab.thing("a.csv", 1)
+    batches = [lab.batch(thing, many(1), batch=number) for number in range(10)]
+    with Proxy.to(lab.broker.url) as proxy, Publisher(proxy.url(lab.broker.url), deadline=20) as publisher:
+        for batch in batches:
+            publisher.publish(batch)
+            proxy.cut_after(10)  # bytes from the broker: half of the next confirm
+    found = ids_on_queue(lab)
+    assert set(found) == {str(batch.message_id) for batch in batches}
+    assert len(found) == 2 * len(batches) - 1
+
+
+def ids_on_queue(lab: Lab) -> list[str]:
+    """Take all messages of the queue; their ids."""
+    with closing(pika.BlockingConnection(pika.URLParameters(lab.broker.url))) as connection:
+        channel = connection.channel()
+        found = channel.consume(QUEUE, auto_ack=True, inactivity_timeout=1)
+        return [properties.message_id for _, properties, _ in takewhile(lambda taken: taken[0], found)]
+
+
+@contextmanager
+def memory_alarm(servers: Servers) -> Iterator[None]:
+    """The broker believes that it has no memory left."""
+    rabbitmqctl(servers, "set_vm_memory_high_watermark", "absolute", "1MB")
+    try:
+        yield
+    finally:
+        rabbitmqctl(servers, "set_vm_memory_high_watermark", "absolute", "384MiB")
+
+
+def rabbitmqctl(servers: Servers, *arguments: str) -> None:
+    program = rabbitmq.require_server_script().with_name("rabbitmqctl")
+    node = rabbitmq.node_environment(servers.stack.layout, servers.ports)
+    subprocess.run([program, *arguments], env=os.environ | node, check=True, capture_output=True, timeout=60)
 
 
 def limit_length(broker: Broker, messages: int) -> None:

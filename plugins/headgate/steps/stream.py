@@ -13,7 +13,7 @@ from headgate.ledger import BatchRef
 from headgate.message import RowBatch, traceparent
 from headgate.steps import staging
 from headgate.steps.lanes import Share
-from headgate.steps.services import Services
+from headgate.steps.services import PATIENCE, Services
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
