@@ -16,6 +16,7 @@ from headgate.stack import airflow_services, consumers, postgres, rabbitmq
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ONE_SHOT = {"prepare", "airflow-init"}
+CONSUMERS = {f"consumer-{kind}" for kind in consumers.INSTANCES}
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(:\?[^}]*)?\}")
 
 
@@ -66,10 +67,12 @@ def test_tunes_airflow_alike(services: dict[str, dict[str, Any]]) -> None:
 
 
 def test_runs_the_same_consumers(services: dict[str, dict[str, Any]]) -> None:
-    consumer = services["consumer-database"]
-    assert consumer["command"] == list(consumers.DATABASE)
-    assert consumer["deploy"]["replicas"] == consumers.INSTANCES
-    assert set(consumers.SETTINGS) <= set(consumer["environment"])
+    for kind, instances in consumers.INSTANCES.items():
+        service = services[f"consumer-{kind}"]
+        assert service["command"] == [consumers.PROGRAM, kind]
+        assert service.get("deploy", {}).get("replicas", 1) == instances
+        assert set(consumers.SETTINGS) <= set(service["environment"])
+    assert {name for name in services if name.startswith("consumer-")} == CONSUMERS
 
 
 def test_tunes_rabbitmq_alike() -> None:
@@ -91,7 +94,7 @@ def test_starts_in_order_of_health(services: dict[str, dict[str, Any]]) -> None:
 
 def test_checks_the_health_of_every_server(services: dict[str, dict[str, Any]]) -> None:
     without = {name for name, service in services.items() if "healthcheck" not in service}
-    assert without == ONE_SHOT | {"consumer-database"}
+    assert without == ONE_SHOT | CONSUMERS
 
 
 def test_holds_no_secret(services: dict[str, dict[str, Any]]) -> None:
@@ -116,6 +119,6 @@ def test_example_of_env_names_every_secret_and_has_none(text: str) -> None:
 
 def test_sets_only_settings_that_exist(services: dict[str, dict[str, Any]]) -> None:
     known = {f"HEADGATE_{field.upper()}" for field in Settings.model_fields}
-    for name in (*airflow_services.SERVICES, "prepare", "consumer-database"):
+    for name in (*airflow_services.SERVICES, "prepare", *CONSUMERS):
         used = {variable for variable in services[name]["environment"] if variable.startswith("HEADGATE_")}
         assert used <= known, name

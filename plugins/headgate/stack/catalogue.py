@@ -21,5 +21,5 @@ def catalogue(layout: Layout, ports: Ports, secrets: Secrets) -> list[Program]:
         rabbitmq.program(layout, ports, secrets, plain),
         objectstore.program(layout, ports, secrets, plain),
         *airflow_services.programs(layout, ports, secrets),
-        *consumers.programs(layout, ports, secrets),
+        *consumers.programs(layout),
     ]
