@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.faults.drill import all_drills
+from tests.faults.drill import Drill, all_drills
 from tests.faults.run import run_all, summary
 from tests.faults.servers import running_servers
 
@@ -32,7 +32,7 @@ def main() -> int:
         chosen = [drill for drill in chosen if drill.short_times]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with running_servers() as servers:
-        results = run_all(servers, chosen, seed=options.seed, short=options.short)
+        results = run_all(servers, planned(chosen, options), seed=options.seed)
     print(summary(results))
     if options.json:
         report = {"seed": options.seed, "drills": [result.record() for result in results]}
@@ -40,11 +40,18 @@ def main() -> int:
     return 0 if all(result.clean for result in results) else 1
 
 
+def planned(drills: list[Drill], options: argparse.Namespace) -> dict[Drill, int]:
+    """Rounds of each drill."""
+    usual = {drill: drill.short_times if options.short else drill.times for drill in drills}
+    return {drill: options.times or times for drill, times in usual.items()}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Faults under load.")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="else a random one")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these drills")
     parser.add_argument("--short", action="store_true", help="the set that belongs to `make test`")
+    parser.add_argument("--times", type=int, metavar="N", help="so many rounds of each drill")
     parser.add_argument("--list", action="store_true", help="name the drills and end")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round to this file")
     return parser

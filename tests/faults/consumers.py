@@ -1,49 +1,157 @@
-"""Consumers die, stop, stand still, and get everything twice."""
+"""Database consumers die, stop, stand still, and get everything twice."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from random import Random
+
+import psycopg2
 
 from tests.faults.crew import Member
 from tests.faults.drill import Round, drill
 from tests.faults.field import Field
-from tests.faults.patience import until
+from tests.faults.load import Shape
+from tests.faults.patience import TooLongError, until
 
 BEFORE_COMMIT, IN_COMMIT = 1, 2  # the places of field.sql
-
-
-@contextmanager
-def held_up(field: Field, place: int) -> Iterator[Member]:
-    """The first consumer whose transaction comes to this place; it waits there until the end of the block."""
-    with field.admin() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(4711, %s)", (place,))
-        caught: list[str] = []
-
-        def is_caught() -> bool:
-            caught[:] = [name for (name,) in field.sql(WAITING, "%pg_advisory%")]
-            return bool(caught)
-
-        until(is_caught, "a consumer comes to the place")
-        yield field.crew.named(caught[0])
-
-
-WAITING = (
+WIDE = Shape(objects=1, batches=4, rows=10_000, note="x" * 400)  # a COPY of some tens of milliseconds
+CONSUMERS_IN_COPY = (
+    "SELECT split_part(application_name, ' ', 2) FROM pg_stat_progress_copy JOIN pg_stat_activity USING (pid)"
+    " WHERE pg_stat_activity.datname = current_database() AND bytes_processed >= %s"
+)
+CONSUMERS_HELD_UP = (
     "SELECT split_part(application_name, ' ', 2) FROM pg_stat_activity WHERE datname = current_database()"
-    " AND application_name LIKE 'headgate-consumer %%' AND wait_event = 'advisory' AND query NOT LIKE %s"
+    " AND wait_event = 'advisory' AND application_name LIKE 'headgate-consumer %%'"
 )
 
 
 @drill("consumer-killed", times=10, short=2)
 def killed(field: Field, rng: Random) -> Round:
-    """A database consumer is killed (SIGKILL) at a random moment of a load; another takes its place."""
+    """A consumer is killed (SIGKILL) at a random moment of the load; another takes its place."""
     crew = field.database_crew()
     load = field.load(rng)
-    sender = field.send(load)
+    sender = field.send(load.batches)
     field.reaches(load, rng.random() * 0.8)
     time.sleep(rng.random() * 0.05)
     rng.choice(crew).kill()
     field.crew.start()
     return field.settle(load, sender)
+
+
+@drill("consumer-killed-before-commit", times=10, short=2)
+def killed_before_commit(field: Field, rng: Random) -> Round:
+    """A consumer is killed when rows and receipt are written and COMMIT is not said yet: nothing of its
+    transaction stays, its messages go to another."""
+    committed, round_ = kill_held_up(field, rng, BEFORE_COMMIT)
+    return round_.unless("its transaction had been committed", committed == 0)
+
+
+@drill("consumer-killed-before-ack", times=10, short=2)
+def killed_before_ack(field: Field, rng: Random) -> Round:
+    """A consumer is killed after it has said COMMIT, which succeeds, and before it acknowledges: the messages
+    come again and change nothing."""
+    committed, round_ = kill_held_up(field, rng, IN_COMMIT)
+    return round_.unless("its transaction had not been committed", committed > 0)
+
+
+def kill_held_up(field: Field, rng: Random, place: int) -> tuple[int, Round]:
+    """Kill the first consumer that comes to this place of its transaction after a random share of the load.
+
+    With the messages that were committed by it afterwards.
+    """
+    field.database_crew()
+    load = field.load(rng)
+    sender = field.send_part(load, rng)
+    with closed(field, place):
+        sender.go()
+        member = held_up(field)
+        before = field.receipts_of(member)
+        member.kill()
+    field.crew.start()
+    round_ = field.settle(load, sender)
+    return field.receipts_of(member) - before, round_
+
+
+@contextmanager
+def closed(field: Field, place: int) -> Iterator[None]:
+    """No transaction passes this place until the end of the block."""
+    with field.admin() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(4711, %s)", (place,))
+        yield
+
+
+def held_up(field: Field) -> Member:
+    """A consumer that waits at the closed place."""
+    found: list[str] = []
+
+    def look() -> bool:
+        found[:] = [name for (name,) in field.sql(CONSUMERS_HELD_UP)]
+        return bool(found)
+
+    until(look, "a consumer comes to the place")
+    return field.crew.named(found[0])
+
+
+@drill("consumer-killed-in-copy", times=6, short=1)
+def killed_in_copy(field: Field, rng: Random) -> Round:
+    """A consumer is killed while COPY reads its rows, at a random byte of its first half."""
+    field.database_crew()
+    load = field.load(rng, WIDE)
+    sender = field.send(load.batches)
+    member = in_copy(field, rng.randrange(2_000_000))
+    before = field.receipts_of(member)
+    member.kill()
+    field.crew.start()
+    round_ = field.settle(load, sender)
+    return round_.unless("its transaction had been committed", field.receipts_of(member) == before)
+
+
+def in_copy(field: Field, begun: int) -> Member:
+    """A consumer of whose COPY the server has read so many bytes; asked for as fast as the server answers."""
+    with closing(psycopg2.connect(field.database.admin_url)) as conn, conn.cursor() as cursor:
+        conn.autocommit = True
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            cursor.execute(CONSUMERS_IN_COPY, (begun,))
+            if found := cursor.fetchone():
+                return field.crew.named(found[0])
+    raise TooLongError("no COPY was seen in 30 s")
+
+
+@drill("consumer-stopped", times=10, short=2)
+def stopped(field: Field, rng: Random) -> Round:
+    """A consumer is told to stop (SIGTERM) at a random moment of the load: it ends with code 0, and what it
+    had not begun goes back to the queue."""
+    crew = field.database_crew()
+    load = field.load(rng)
+    sender = field.send(load.batches)
+    field.reaches(load, rng.random() * 0.8)
+    member = rng.choice(crew)
+    code = member.terminate()
+    field.crew.start()
+    return field.settle(load, sender).unless(f"{member.name} ended with code {code}", code == 0)
+
+
+@drill("consumer-frozen", times=5, short=1)
+def frozen(field: Field, rng: Random) -> Round:
+    """A consumer stands still for 1 to 3 seconds (SIGSTOP) with messages and a transaction in hand, then goes
+    on."""
+    crew = field.database_crew()
+    load = field.load(rng)
+    sender = field.send(load.batches)
+    field.reaches(load, rng.random() * 0.6)
+    with rng.choice(crew).frozen():
+        time.sleep(rng.uniform(1, 3))
+    return field.settle(load, sender)
+
+
+@drill("everything-twice-out-of-order", times=8, short=1)
+def twice(field: Field, rng: Random) -> Round:
+    """Four consumers get every message twice, in any order."""
+    field.database_crew(4)
+    load = field.load(rng, Shape(batches=20))
+    doubled = [*load.batches, *load.batches]
+    rng.shuffle(doubled)
+    return field.settle(load, field.send(doubled))

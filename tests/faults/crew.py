@@ -17,6 +17,10 @@ from tests.faults.patience import until
 STOP_SECONDS = 60.0
 
 
+class GaveUpError(AssertionError):
+    """A consumer ended that nobody had ended."""
+
+
 @dataclass
 class Member:
     """One process. Its name stands in its receipts and in Postgres as ``headgate-consumer <name>``."""
@@ -76,15 +80,32 @@ class Crew:
         """Replace those that are gone; returns when all of them read their queues."""
         while len(self.alive(kind)) < count:
             self.start(kind)
-        for member in self.alive(kind):
-            until(lambda member=member: b'"reading"' in member.log.read_bytes(), f"{member.name} reads")
+        self.wait_ready()
         return self.alive(kind)
+
+    def wait_ready(self) -> None:
+        """Until all of them read their queues."""
+        for member in self.members:
+            until(lambda member=member: not member.runs or self._reads(member), f"{member.name} reads")
+
+    def _reads(self, member: Member) -> bool:
+        self.require_alive()
+        return b'"reading"' in member.log.read_bytes()
+
+    def require_alive(self) -> None:
+        """Raises when one has given up: there is nothing to wait for."""
+        if gone := self.ended_by_themselves():
+            raise GaveUpError("; ".join(gone))
 
     def alive(self, kind: str = "database") -> list[Member]:
         return [member for member in self.members if member.kind == kind and member.runs]
 
     def named(self, name: str) -> Member:
         return next(member for member in self.members if member.name == name)
+
+    def mentions(self, words: str) -> int:
+        """How often these words stand in their logs."""
+        return sum(member.log.read_text(errors="replace").count(words) for member in self.members)
 
     def ended_by_themselves(self) -> list[str]:
         """Those that no drill has ended: a person would have to look after them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.conftest import Servers
 
 # Modules that register drills when they are imported.
-MODULES = ("consumers",)
+MODULES = ("consumers", "failures", "brokers", "databases")
 
 Ground = Callable[["Servers", str], AbstractContextManager[Any]]
 
@@ -40,6 +40,10 @@ class Round:
     @property
     def clean(self) -> bool:
         return not (self.lost or self.doubled or self.problems)
+
+    def unless(self, problem: str, holds: bool) -> Round:
+        """With this problem too, unless it holds."""
+        return self if holds else replace(self, problems=(*self.problems, problem))
 
 
 @dataclass(frozen=True)

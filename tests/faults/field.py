@@ -15,6 +15,7 @@ import pika
 import psycopg2
 
 from headgate import topology
+from headgate.message import RowBatch
 from tests.conftest import Broker, Database, Servers, fresh_broker, fresh_database, migrated_template
 from tests.faults.crew import Crew, Member
 from tests.faults.drill import Round
@@ -30,7 +31,7 @@ CONSUMER_SETTINGS = {
     "HEADGATE_LOG_FORMAT": "json",
     "HEADGATE_IDLE_SECONDS": "0.05",
     "HEADGATE_PREFETCH": "4",
-    "HEADGATE_RETRY_DELAYS": "1,1,2,2",
+    "HEADGATE_RETRY_DELAYS": "1 1 2 2",
 }
 
 
@@ -43,6 +44,7 @@ class Field:
     broker: Broker
     lab: Lab
     crew: Crew
+    disk: Path = field(default_factory=Path)  # where the table lies, for drills that care
     versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def next_version(self) -> int:
@@ -69,9 +71,13 @@ class Field:
         """Published objects, not sent yet."""
         return make_load(self, rng, shape or Shape())
 
-    def send(self, load: Load, *, pause: float = 0.0) -> Sender:
-        """Begin to send it, in a thread."""
-        return Sender(self.broker.url, load.batches, pause)
+    def send(self, batches: Sequence[RowBatch], *, pause: float = 0.0, hold_at: int | None = None) -> Sender:
+        """Begin to send them, in a thread, so many seconds apart; see ``Sender``."""
+        return Sender(self.broker.url, batches, pause, hold_at)
+
+    def send_part(self, load: Load, rng: Random) -> Sender:
+        """Begin to send a random part of it; ``go`` sends the rest, which a fault is to meet."""
+        return self.send(load.batches, hold_at=rng.randrange(1, len(load.batches) - 3))
 
     def receipts(self, load: Load) -> int:
         """Messages of it that were applied."""
@@ -80,10 +86,14 @@ class Field:
         )
         return int(count)
 
+    def receipts_of(self, member: Member) -> int:
+        """Messages that this consumer has applied."""
+        [(count,)] = self.sql("SELECT count(*) FROM headgate.receipt WHERE consumer = %s", member.name)
+        return int(count)
+
     def is_applied(self, load: Load) -> bool:
         """Whether all of its messages are; ends the round when a consumer has given up."""
-        if gone := self.crew.ended_by_themselves():
-            raise TooLongError("; ".join(gone))
+        self.crew.require_alive()
         return self.receipts(load) >= len(load.batches)
 
     def reaches(self, load: Load, share: float) -> None:
@@ -93,21 +103,21 @@ class Field:
 
     # -- the end of a round ---------------------------------------------------------------------
 
-    def settle(self, load: Load, sender: Sender | None = None, *, damaged: int = 0) -> Round:
+    def settle(self, load: Load, *senders: Sender, damaged: Sequence[RowBatch] = ()) -> Round:
         """Wait until all of it is applied, then look at everything. Call it when the fault has ended.
 
-        ``damaged``: so many messages must be in parking, and are taken out of it.
+        ``damaged``: what must be in parking, and is taken out of it.
         """
         recover = until(lambda: self.is_applied(load), "every message applied", 120)
-        if sender is not None:
+        for sender in senders:
             sender.join()
         return self.check(load, recover, damaged=damaged)
 
-    def check(self, load: Load, recover: float, *, damaged: int = 0) -> Round:
+    def check(self, load: Load, recover: float, *, damaged: Sequence[RowBatch] = ()) -> Round:
         """The same questions after every round; see docs/faults.md."""
         problems = [
             *self._queue_problems(damaged),
-            *self._error_problems(damaged),
+            *self._error_problems(),
             *self._book_problems(load),
             *self.crew.ended_by_themselves(),
         ]
@@ -157,27 +167,39 @@ class Field:
         found = [f"{stray} rows are in quarantine and should not be, or the other way round"] if stray else []
         return found + [f"the books of {key} do not balance" for (key,) in unbalanced]
 
-    def _error_problems(self, damaged: int) -> list[str]:
-        """Errors that wait for something or somebody, but for the messages that were damaged on purpose."""
-        if self.sql("SELECT to_regclass('headgate.error')") == [(None,)]:
-            return []
+    def _error_problems(self) -> list[str]:
+        """Errors that wait for something or somebody though their message was applied, or never came."""
         rows = self.sql(
             "SELECT cause, state, count(*) FROM headgate.error e WHERE state IN ('retrying', 'parked')"
             " AND NOT EXISTS (SELECT FROM headgate.receipt r WHERE r.message_id::text = e.message_id)"
             " GROUP BY cause, state"
         )
-        return [f"{count} errors are {state}: {cause}" for cause, state, count in rows if not damaged]
+        return [f"{count} errors are {state}: {cause}" for cause, state, count in rows]
 
-    def _queue_problems(self, damaged: int) -> list[str]:
-        """Queues that are not empty after everything was applied."""
-        wanted = {topology.PARKING_QUEUE: damaged} if damaged else {}
+    def _queue_problems(self, damaged: Sequence[RowBatch]) -> list[str]:
+        """Queues that are not empty after everything was applied, but for the damaged messages in parking."""
+        least = {topology.PARKING_QUEUE: len(damaged)} if damaged else {}
         try:
-            until(lambda: self.waiting() == wanted, "queues empty", 30)
+            until(lambda: self._only_waiting(least), "queues empty", 30)
         except TooLongError:
             return [f"queue {queue} holds {count} messages" for queue, count in self.waiting().items()]
-        if damaged:
-            self.take(topology.PARKING_QUEUE)
-        return []
+        # The same message may be parked twice, where the error consumer was killed in between.
+        parked = {body for _, body in self.take(topology.PARKING_QUEUE)} if damaged else set()
+        if parked != {batch.body for batch in damaged}:
+            return [f"parking does not hold the {len(damaged)} damaged messages"]
+        return self._cause_problems(damaged)
+
+    def _only_waiting(self, least: dict[str, int]) -> bool:
+        waiting = self.waiting()
+        return waiting.keys() == least.keys() and all(waiting[name] >= least[name] for name in least)
+
+    def _cause_problems(self, damaged: Sequence[RowBatch]) -> list[str]:
+        """Each damaged message has one error that names its cause."""
+        ids = [str(batch.message_id) for batch in damaged]
+        [(errors,)] = self.sql(
+            "SELECT count(*) FROM headgate.error WHERE cause = 'checksum' AND message_id = ANY (%s)", ids
+        )
+        return [] if errors == len(ids) else [f"{len(ids)} damaged messages have {errors} errors"]
 
     def waiting(self) -> dict[str, int]:
         """Messages that wait, by queue."""
@@ -211,6 +233,7 @@ class Field:
 
     def close(self) -> list[str]:
         """End the crew; what it left unfinished or unacknowledged."""
+        self.crew.wait_ready()
         problems = self.crew.dismiss()
         return problems + [
             f"{count} messages were left in {queue}" for queue, count in self.waiting().items()

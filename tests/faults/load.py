@@ -150,19 +150,32 @@ def _enter_batches(cursor: Any, batches: Sequence[RowBatch]) -> None:
 
 @dataclass
 class Sender:
-    """Publishes batches from a thread of its own, as the stream task does, ``pause`` seconds apart."""
+    """Publishes batches from a thread of its own, as the stream task does, ``pause`` seconds apart.
+
+    With ``hold_at`` it waits before that batch until ``go`` is called.
+    """
 
     url: str
     batches: Sequence[RowBatch]
     pause: float = 0.0
+    hold_at: int | None = None
     deadline: float = 120.0
     confirmed: int = 0
     error: Exception | None = None
     thread: threading.Thread = field(init=False)
+    gate: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.thread = threading.Thread(target=self._run, name="sender", daemon=True)
         self.thread.start()
+
+    def go(self) -> None:
+        """Send what was held back."""
+        self.gate.set()
+
+    def hurry(self) -> None:
+        """Send the rest without pauses."""
+        self.pause = 0.0
 
     def join(self, seconds: float = 180.0) -> None:
         """Until everything is confirmed; raises what went wrong."""
@@ -174,7 +187,9 @@ class Sender:
     def _run(self) -> None:
         try:
             with Publisher(self.url, name="drill", deadline=self.deadline) as publisher:
-                for batch in self.batches:
+                for number, batch in enumerate(self.batches):
+                    if number == self.hold_at:
+                        self.gate.wait()
                     publisher.publish(batch)
                     self.confirmed += 1
                     time.sleep(self.pause)

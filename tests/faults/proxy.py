@@ -52,6 +52,8 @@ class Proxy:
         self._accepting: asyncio.Task[None] | None = None
         self._rate: float | None = None
         self._delay = 0.0
+        self.passed = 0  # bytes, both directions of all connections together
+        self.was_cut = threading.Event()
         self._left: dict[bool, int | None] = {True: None, False: None}
 
     @classmethod
@@ -95,7 +97,11 @@ class Proxy:
         self._do(self._cut)
 
     def cut_after(self, size: int, *, upstream: bool = False) -> None:
-        """Once, as soon as ``size`` more bytes came from the server (``upstream``: from clients), cut."""
+        """Once, as soon as ``size`` more bytes came from the server (``upstream``: from clients), cut.
+
+        ``was_cut`` is set then.
+        """
+        self.was_cut.clear()
         self._do(lambda: self._left.update({upstream: size}))
 
     def refuse(self) -> None:
@@ -168,10 +174,13 @@ class Proxy:
         while piece := await self._loop.sock_recv(source, PIECE):
             if self._delay:
                 await asyncio.sleep(self._delay)
-            await self._send(sink, self._allowed(piece, upstream))
+            piece = self._allowed(piece, upstream)
+            await self._send(sink, piece)
+            self.passed += len(piece)
             if self._left[upstream] == 0:
                 self._left[upstream] = None
                 self._cut()
+                self.was_cut.set()
         sink.shutdown(socket.SHUT_WR)
 
     def _allowed(self, piece: bytes, upstream: bool) -> bytes:

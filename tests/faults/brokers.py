@@ -1,0 +1,129 @@
+"""RabbitMQ is killed, stopped, full, cut off."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+from headgate.stack.rabbitmq import node_environment, require_server_script
+from tests.conftest import Servers
+from tests.faults.drill import Round, drill
+from tests.faults.field import Field
+from tests.faults.outages import minute_without
+from tests.faults.patience import until
+
+PAUSE = 0.02  # between two messages, so that the fault falls into the sending, too
+LIMIT = 3  # messages
+
+
+@drill("broker-killed", times=5)
+def killed(field: Field, rng: Random) -> Round:
+    """RabbitMQ is killed (SIGKILL) while batches are sent and applied; its supervisor starts it again."""
+    field.database_crew()
+    load = field.load(rng)
+    sender = field.send(load.batches, pause=PAUSE)
+    field.reaches(load, rng.random() * 0.7)
+    server = field.server("rabbitmq")
+    server.kill()
+    server.wait()
+    return field.settle(load, sender)
+
+
+@drill("broker-away-a-minute", times=1)
+def away(field: Field, rng: Random) -> Round:
+    """RabbitMQ is stopped for a minute under a steady flow. Recover: until the flow has its pace again."""
+    return minute_without(field, rng, "rabbitmq")
+
+
+@drill("broker-frozen", times=3)
+def frozen(field: Field, rng: Random) -> Round:
+    """All of RabbitMQ stands still for 3 to 6 seconds (SIGSTOP), its connections stay open."""
+    field.database_crew()
+    load = field.load(rng)
+    sender = field.send(load.batches, pause=PAUSE)
+    field.reaches(load, rng.random() * 0.6)
+    with field.server("rabbitmq").frozen():
+        time.sleep(rng.uniform(3, 6))
+    return field.settle(load, sender)
+
+
+@drill("broker-connections-cut", times=10, short=2)
+def cut(field: Field, rng: Random) -> Round:
+    """RabbitMQ closes every connection: of senders that wait for a confirm, of consumers with messages in
+    hand."""
+    field.database_crew()
+    load = field.load(rng)
+    sender = field.send(load.batches, pause=PAUSE)
+    field.reaches(load, rng.random() * 0.6)
+    until(field.lab.drop_broker_connections, "there are connections to cut")
+    return field.settle(load, sender)
+
+
+@drill("broker-memory-alarm", times=3, short=1)
+def memory_alarm(field: Field, rng: Random) -> Round:
+    """RabbitMQ's memory alarm goes off and blocks those that publish, for 2 seconds: nothing counts as sent
+    meanwhile."""
+    return alarm(field, rng, ("set_vm_memory_high_watermark", "absolute", "1MB"), MEMORY_AS_CONFIGURED)
+
+
+@drill("broker-disk-alarm", times=2)
+def disk_alarm(field: Field, rng: Random) -> Round:
+    """RabbitMQ's disk alarm goes off and blocks those that publish, for 2 seconds."""
+    return alarm(field, rng, ("set_disk_free_limit", "900TB"), ("set_disk_free_limit", "512MB"))
+
+
+MEMORY_AS_CONFIGURED = ("set_vm_memory_high_watermark", "absolute", "384MiB")
+
+
+def alarm(field: Field, rng: Random, on: tuple[str, ...], off: tuple[str, ...]) -> Round:
+    field.database_crew()
+    load = field.load(rng)
+    sender = field.send_part(load, rng)
+    until(lambda: sender.confirmed == sender.hold_at, "the first part sent")
+    rabbitmqctl(field.servers, *on)
+    try:
+        sender.go()
+        time.sleep(2)
+        counted = sender.confirmed
+    finally:
+        rabbitmqctl(field.servers, *off)
+    round_ = field.settle(load, sender)
+    return round_.unless("messages counted as sent under the alarm", counted == sender.hold_at)
+
+
+def rabbitmqctl(servers: Servers, *arguments: str) -> None:
+    """The broker's own command line, against the drills' node."""
+    program = require_server_script().with_name("rabbitmqctl")
+    environment = os.environ | node_environment(servers.stack.layout, servers.ports)
+    subprocess.run([program, *arguments], env=environment, check=True, capture_output=True, timeout=60)
+
+
+@drill("broker-queue-limit", times=5, short=1)
+def queue_limit(field: Field, rng: Random) -> Round:
+    """The queue may hold 3 messages and its consumers stand still: the broker refuses what is more (nack),
+    and the sender sends it again until it is taken."""
+    crew = field.database_crew()
+    load = field.load(rng)
+    with limited(field):
+        with crew[0].frozen(), crew[1].frozen():
+            sender = field.send(load.batches)
+            time.sleep(rng.uniform(1, 3))
+            counted = sender.confirmed
+        until(lambda: sender.confirmed == len(load.batches), "everything sent below the limit")
+    round_ = field.settle(load, sender)
+    return round_.unless("the queue took more than its limit", counted < len(load.batches))
+
+
+@contextmanager
+def limited(field: Field) -> Iterator[None]:
+    """A policy of the operator holds the queues down."""
+    path = f"/api/policies/{field.broker.vhost}/limit"
+    policy = {"pattern": r"^headgate\.rows\.", "definition": {"max-length": LIMIT}, "apply-to": "queues"}
+    with field.api() as api:
+        api.put(path, json=policy).raise_for_status()
+        yield
+        api.delete(path).raise_for_status()

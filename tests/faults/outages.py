@@ -1,0 +1,61 @@
+"""How long a flow needs to be back to its pace after a server was away."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from random import Random
+
+from tests.faults.drill import Round
+from tests.faults.field import Field
+from tests.faults.load import Load, Shape
+from tests.faults.patience import TooLongError, until
+
+MINUTE = 60.0
+BACK_WITHIN = 10.0  # seconds after the server's return
+PAUSE = 0.1  # between two messages
+WINDOW = 2.0  # seconds over which a pace is taken
+STEADY = Shape(objects=1, batches=900, rows=20)
+
+
+def minute_without(field: Field, rng: Random, name: str) -> Round:
+    """A minute without a server, under a steady flow; ``recover`` is the time until the flow has its pace."""
+    field.database_crew()
+    server, load = field.server(name), field.load(rng, STEADY)
+    sender = field.send(load.batches, pause=PAUSE)
+    time.sleep(2 * WINDOW + rng.random() * 2)
+    pace = pace_of(field, load)
+    server.stop()
+    time.sleep(MINUTE)
+    server.start()
+    back = time.monotonic()
+    recover = time_to_pace(field, load, pace, back)
+    sender.hurry()
+    round_ = replace(field.settle(load, sender), recover=recover)
+    late = f"the flow had its pace again after {recover:.1f} s, {BACK_WITHIN:.0f} s are allowed"
+    return round_.unless(late, recover <= BACK_WITHIN)
+
+
+def pace_of(field: Field, load: Load) -> int:
+    """Messages applied in the window that begins now."""
+    before = field.receipts(load)
+    time.sleep(WINDOW)
+    return field.receipts(load) - before
+
+
+def time_to_pace(field: Field, load: Load, pace: int, since: float) -> float:
+    """Seconds from ``since`` to the begin of the first window in which so many messages were applied."""
+    seen: list[tuple[float, int]] = []
+
+    def is_back() -> bool:
+        now, count = time.monotonic(), field.receipts(load)
+        seen.append((now, count))
+        while len(seen) > 1 and now - seen[1][0] >= WINDOW:
+            seen.pop(0)
+        return count - seen[0][1] >= 0.8 * pace
+
+    try:
+        until(is_back, "the flow is back", 60)
+    except TooLongError:
+        return 60.0
+    return max(0.0, seen[0][0] - since)

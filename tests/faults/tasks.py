@@ -1,0 +1,304 @@
+"""The steps of a run, called as tasks call them, with a proxy between them and each of their servers."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+from psycopg2.extras import execute_values
+from pydantic import SecretStr
+
+from headgate import db
+from headgate.checks import Suite
+from headgate.contract import Contract, contract_from_document
+from headgate.contract.registry import apply_contract
+from headgate.errors import Retriable
+from headgate.settings import Settings
+from headgate.steps.gate import gate
+from headgate.steps.inspect import inspect
+from headgate.steps.report import report
+from headgate.steps.scan import Params, Request, scan
+from headgate.steps.services import Services
+from headgate.steps.settle import settled
+from headgate.steps.stream import stream
+from headgate.steps.validate import validate
+from tests.conftest import Buckets, Servers, fresh_buckets
+from tests.faults.drill import Round, drill
+from tests.faults.field import Field, open_field
+from tests.faults.load import Load
+from tests.faults.network import FAULTS, QUICK_BROKER, QUICK_POSTGRES, Fault
+from tests.faults.patience import until
+from tests.faults.proxy import Proxy
+from tests.integration.lab import DATASET, DOCUMENT, Row, Thing
+
+T = TypeVar("T")
+
+SUITE = {"name": DATASET, "meta": {}, "expectations": []}
+PATIENCE = 60.0  # seconds a step waits for a server before its task is tried again
+ATTEMPTS = 4  # of a task, as in Airflow
+ROWS = 3_000  # of a file; in four chunks, each of a few messages
+KEYS = 5_000  # the files of all rounds fight for so many
+# Where a run stands: moves with every step that is done.
+PROGRESS = """
+SELECT (SELECT count(*) FROM headgate.receipt), (SELECT count(streamed_at) FROM headgate.batch),
+    (SELECT string_agg(state, ',' ORDER BY chunk_id) FROM headgate.chunk),
+    (SELECT string_agg(state, ',' ORDER BY object_id) FROM headgate.object),
+    (SELECT string_agg(state, ',' ORDER BY run_id) FROM headgate.run)
+"""
+PROGRESS_SETTINGS: dict[str, Any] = {"batch_bytes": 8_192, "lane_bytes": 1, "lanes": 2}
+
+
+@dataclass
+class File:
+    """What was put into the bucket under a key: good rows and the numbers of bad ones."""
+
+    key: str
+    body: bytes
+    rows: list[Row]
+    bad: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.rows) + len(self.bad)
+
+
+@dataclass
+class Run:
+    """A run in a thread of its own; ``join`` raises what a task failed with."""
+
+    tasks: Callable[[], Any]
+    error: BaseException | None = None
+    thread: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.thread = threading.Thread(target=self._run, name="tasks", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.tasks()
+        except BaseException as error:  # noqa: BLE001  raised in join
+            self.error = error
+
+    @property
+    def goes_on(self) -> bool:
+        return self.thread.is_alive()
+
+    def join(self, seconds: float = 180.0) -> None:
+        self.thread.join(seconds)
+        if self.error is not None:
+            raise self.error
+        assert not self.goes_on, f"the run did not end in {seconds:.0f} s"
+
+
+@dataclass
+class Tasks:
+    """A field whose rows come from files, through all steps."""
+
+    field: Field
+    buckets: Buckets
+    contract: Contract
+    suite: Path
+    proxies: Mapping[str, Proxy]
+    settings: Settings
+    runs: int = 0
+    files: list[File] = field(default_factory=list)
+
+    def close(self) -> list[str]:
+        return self.field.close()
+
+    def services(self) -> Services:
+        """As a task makes them when it starts."""
+        return Services.of(self.settings, patience=PATIENCE)
+
+    # -- files --------------------------------------------------------------------------------
+
+    def file(self, rng: Random, name: str = "") -> File:
+        """Content of a file that was never there before."""
+        version = self.field.next_version()
+        numbers = sorted(rng.sample(range(1, ROWS + 1), ROWS // 200))
+        keys = rng.sample(range(KEYS), ROWS)
+        rows: list[Row] = [(f"k{key:07d}", float(version), f"v{version}") for key in keys]
+        text = io.StringIO("id,amount,note\n")
+        text.seek(0, io.SEEK_END)
+        for number, (key, amount, note) in enumerate(rows, 1):
+            text.write(f"{key},{'many' if number in numbers else amount},{note}\n")
+        good = [row for number, row in enumerate(rows, 1) if number not in numbers]
+        key = self.contract.prefix + (name or f"{version}.csv")
+        return File(key, text.getvalue().encode(), good, tuple(numbers))
+
+    def put(self, *files: File) -> None:
+        """Drop them into the bucket, in this order."""
+        for file in files:
+            self.buckets.client.put_object(
+                self.contract.bucket, file.key, io.BytesIO(file.body), len(file.body)
+            )
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def start(self) -> Run:
+        """A run of the dataset."""
+        self.runs += 1
+        return Run(lambda: self._run(f"drill__{self.runs}"))
+
+    def _run(self, dag_run_id: str) -> None:
+        request = Request(DATASET, dag_run_id, self.contract.sha256, "manual", Params())
+        run = task(lambda: scan(self.services(), request, is_alive=lambda _: False))
+        for share in task(lambda: inspect(self.services(), run.run_id)):
+            task(lambda share=share: validate(self.services(), share, make_suite=self._suite))
+        for share in task(lambda: gate(self.services(), run.run_id)):
+            task(lambda share=share: stream(self.services(), share))
+        task(lambda: self._settle(run.run_id))
+        task(lambda: report(self.services(), run))
+
+    def _suite(self, contract: Contract) -> Suite:
+        return Suite(self.suite, contract)
+
+    def _settle(self, run_id: int) -> None:
+        services = self.services()
+        until(lambda: settled(services, run_id), "the run has its receipts", 120)
+
+    def progress(self) -> list[tuple[Any, ...]]:
+        """Where the run stands."""
+        return self.field.sql(PROGRESS)
+
+    # -- the end of a round ---------------------------------------------------------------------
+
+    def settle(self, run: Run, *files: File) -> Round:
+        """Until the run has ended, then the check. ``recover``: seconds until the run had got on."""
+        stood, begun = self.progress(), time.monotonic()
+        until(lambda: self.progress() != stood or not run.goes_on, "the run gets on", 120)
+        recover = time.monotonic() - begun
+        run.join()
+        return self.check(recover, *files)
+
+    def check(self, recover: float, *files: File) -> Round:
+        """The check of every round: these files were loaded."""
+        things = [self._enter(file) for file in files]
+        load = Load(tuple(things), (), sum(file.count for file in files), sum(len(f.bad) for f in files))
+        states = self.field.sql("SELECT key, state FROM headgate.object WHERE state <> 'loaded'")
+        unfinished = [f"{key} is {state}" for key, state in states]
+        return self.field.check(load, recover).unless("; ".join(unfinished), not unfinished)
+
+    def _enter(self, file: File) -> Thing:
+        """What must have come of a file, by the number and version that it got when it was found."""
+        with self.field.admin() as cursor:
+            cursor.execute(
+                "SELECT object_id, version, lineage FROM headgate.object WHERE key = %s"
+                " ORDER BY object_id DESC LIMIT 1",
+                (file.key,),
+            )
+            object_id, version, lineage = cursor.fetchone()
+            expected = [(*row, version) for row in file.rows]
+            execute_values(cursor, "INSERT INTO drill.expected VALUES %s", expected, page_size=5_000)
+            refused = [(object_id, number) for number in file.bad]
+            execute_values(cursor, "INSERT INTO drill.refused VALUES %s", refused)
+        return Thing(object_id, version, lineage, 0)
+
+
+def task(call: Callable[[], T]) -> T:
+    """A task: what a server's absence ended is tried again."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return call()
+        except Retriable:
+            if attempt == ATTEMPTS:
+                raise
+            time.sleep(1)
+    raise AssertionError
+
+
+# -- ground ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def open_tasks(servers: Servers, name: str) -> Iterator[Tasks]:
+    """Buckets, a contract that names them, and a proxy to each server."""
+    with open_field(servers, name) as made, fresh_buckets(servers) as buckets, ExitStack() as stack:
+        servers_of = {
+            "task-postgres": made.database.pipeline_url,
+            "task-broker": made.broker.url,
+            "task-store": buckets.endpoint,
+        }
+        proxies = {pair: stack.enter_context(Proxy.to(url)) for pair, url in servers_of.items()}
+        contract = contract_of(buckets)
+        with closing(db.connect(made.database.owner_url)) as conn:
+            apply_contract(conn, contract)
+        suite = made.crew.logs / "suite.json"
+        suite.write_text(json.dumps(SUITE))
+        yield Tasks(made, buckets, contract, suite, proxies, settings_of(made, buckets, proxies))
+
+
+def contract_of(buckets: Buckets) -> Contract:
+    """The contract of the three columns, of files in this bucket, cut into small chunks."""
+    document = copy.deepcopy(DOCUMENT)
+    document["servers"][0]["location"] = f"s3://{buckets.landing}/{DATASET}/"
+    document["customProperties"] = [
+        {"property": "chunkBytes", "value": 20_000},
+        {"property": "rejectThreshold", "value": 0.05},
+    ]
+    return contract_from_document(document, "the drill's contract")
+
+
+def settings_of(made: Field, buckets: Buckets, proxies: Mapping[str, Proxy]) -> Settings:
+    """Settings of a task."""
+    return Settings.model_validate(
+        {
+            "home": made.crew.logs / "home",
+            "database_url": SecretStr(
+                proxies["task-postgres"].url(made.database.pipeline_url, QUICK_POSTGRES)
+            ),
+            "amqp_url": SecretStr(proxies["task-broker"].url(made.broker.url, QUICK_BROKER)),
+            "s3_endpoint": proxies["task-store"].url(buckets.endpoint),
+            "s3_access_key": buckets.access_key,
+            "s3_secret_key": SecretStr(buckets.secret_key),
+            "s3_region": buckets.region,
+            "staging_bucket": buckets.staging,
+            **PROGRESS_SETTINGS,
+        }
+    )
+
+
+# -- drills ------------------------------------------------------------------------------------
+
+# Bytes that pass between them in a run, in both directions and roughly: a fault falls into the first 70 %.
+TRAFFIC = {"task-postgres": 100_000, "task-broker": 100_000, "task-store": 300_000}
+
+
+def disturbed(tasks: Tasks, rng: Random, pair: str, fault: Fault) -> Round:
+    """A run of two files, with the fault at a random byte of what passes between the pair."""
+    tasks.field.database_crew()
+    files = [tasks.file(rng), tasks.file(rng)]
+    tasks.put(*files)
+    proxy = tasks.proxies[pair]
+    point = proxy.passed + 0.7 * rng.random() * TRAFFIC[pair]
+    run = tasks.start()
+    until(lambda: proxy.passed >= point or not run.goes_on, "the run gets to the point")
+    in_time = run.goes_on
+    fault(proxy, rng)
+    return tasks.settle(run, *files).unless("the run had ended before the fault", in_time)
+
+
+def drill_of(pair: str, kind: str) -> None:
+    """Register the drill of a pair and a kind of fault."""
+    fault, times, short = FAULTS[kind]
+
+    def run(tasks: Tasks, rng: Random) -> Round:
+        return disturbed(tasks, rng, pair, fault)
+
+    run.__doc__ = f"Between {pair.replace('-', ' and ')}. {fault.__doc__}"
+    drill(f"net-{pair}-{kind}", times=times, short=short, ground=open_tasks)(run)
+
+
+for _pair in TRAFFIC:
+    for _kind in FAULTS:
+        drill_of(_pair, _kind)
