@@ -253,6 +253,16 @@ def test_what_the_broker_itself_has_parked_is_told_too(lab: Lab) -> None:
     assert told(lab)[1:] == [("parking.emptied", topology.PARKING_QUEUE)]
 
 
+def test_the_queue_of_failures_is_watched_too(lab: Lab) -> None:
+    with channel(lab) as own:
+        topology.declare(own)
+        own.confirm_delivery()
+        own.basic_publish(topology.ERRORS_EXCHANGE, topology.error_key(DATASET), b"?")
+    watch(lab).tick()
+    assert told(lab) == [("consumer.gone", topology.ERRORS_QUEUE)]
+    assert newest(lab)["dataset"] == topology.SYSTEM
+
+
 def test_data_that_is_older_than_the_contract_allows(lab: Lab) -> None:
     with_service_level(lab, "freshness")
     arrived(lab, "a.csv", 3 * DAY, "loaded")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+from typing import Any
 
 import pytest
+import typer
 from jsonschema import Draft202012Validator
 
 from headgate import paths
+from headgate.cli.app import app
 from headgate.errors import Fatal
 from headgate.events import CATALOGUE, SYSTEM, Event, EventType, encode
 from headgate.events.schema import page, schema
@@ -31,6 +35,19 @@ def test_an_example_is_a_whole_cloudevent(entry: EventType) -> None:
     assert properties.message_id == cloudevent["id"]
     assert len(cloudevent["data"]["summary"]) > 10
     assert not re.search(r"[{}]|\bNone\b", cloudevent["data"]["summary"] + cloudevent["data"].get("mend", ""))
+
+
+@TYPES
+def test_the_command_that_mends_is_one(entry: EventType) -> None:
+    mend = example(entry).data.get("mend", "")
+    assert mend or entry.status != "firing" or entry.kind == "notification.test"
+    if mend:
+        program, *arguments = shlex.split(mend)
+        assert program == "headgate"
+        command: Any = typer.main.get_command(app)
+        while hasattr(command, "commands"):
+            command = command.commands[arguments.pop(0)]
+        command.make_context("headgate", arguments)  # parses them, and would refuse an unknown option
 
 
 @TYPES

@@ -10,7 +10,7 @@ from headgate import topology
 from headgate.contract import Contract
 from headgate.events import SYSTEM, event_type
 from headgate.settings import Settings
-from headgate.watch.sight import Depth, Sight, Standing
+from headgate.watch.sight import SYSTEM_QUEUES, Depth, Sight, Standing
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ def conditions(sight: Sight, contracts: Mapping[str, Contract], limits: Settings
         depth = sight.depths[topology.rows_queue(standing.dataset)]
         yield from _queue(depth, contract, limits, waiting=max(depth.messages, standing.pending))
         yield from _progress(depth.queue, standing, contract, limits, read=depth.consumers > 0)
-    errors = sight.depths[topology.ERRORS_QUEUE]
-    yield from _queue(errors, None, limits, waiting=errors.messages)
+    for queue in SYSTEM_QUEUES:
+        depth = sight.depths[queue]
+        yield from _queue(depth, None, limits, waiting=depth.messages)
     yield from _parking(sight, limits)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 NOT_FOUND = 404
+SYSTEM_QUEUES = (topology.ERRORS_QUEUE, topology.NOTIFICATIONS_QUEUE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def look(cursor: Cursor, amqp_url: Url) -> Sight:
     cursor.execute(query("watch_parked"))
     parked = dict(cursor.fetchall())
     queues = [topology.rows_queue(standing.dataset) for standing in standings]
-    queues += [topology.ERRORS_QUEUE, topology.PARKING_QUEUE]
+    queues += [*SYSTEM_QUEUES, topology.PARKING_QUEUE]
     return Sight(standings, depths(url_of(amqp_url), queues), parked)
 
 
