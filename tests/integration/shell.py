@@ -15,7 +15,7 @@ HEADGATE = Path(sys.executable).with_name("headgate")
 
 
 def headgate(environment: Environment, *arguments: object, code: int = 0) -> str:
-    """Run ``headgate`` with these arguments; its standard output, or standard error where `code` is not 0."""
+    """Run ``headgate`` with these arguments; its standard output, with the errors where `code` is not 0."""
     done = subprocess.run(
         [HEADGATE, *map(str, arguments)],
         env={**os.environ, **environment.variables},
@@ -25,4 +25,4 @@ def headgate(environment: Environment, *arguments: object, code: int = 0) -> str
         check=False,
     )
     assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
-    return done.stderr if code else done.stdout
+    return done.stdout + done.stderr if code else done.stdout

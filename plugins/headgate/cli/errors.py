@@ -48,7 +48,6 @@ def list_errors(
     states = states_of(state)
     wanted = where_of(where)
     with closing(connect_reader("headgate-errors")) as conn:
-        wanted = wanted.known(conn)
         if json:
             print_json_list(errors(conn, wanted, states, limit or None))
             return
@@ -184,7 +183,7 @@ def dismiss_errors(
         raise typer.BadParameter("say which: --where, or --all")
     expect_an_answer(agreed=yes or dry_run, json=json)
     with opened_desk(settings()) as desk:
-        order = Order(wanted.known(desk.conn), user(), force=force, dry_run=dry_run, note=note)
+        order = Order(wanted, user(), force=force, dry_run=dry_run, note=note)
         waiting = desk.waiting("parking")
         tally = carry_out(
             lambda order, progress: desk.dismiss(waiting, order, progress),

@@ -58,7 +58,7 @@ def replay(
     expect_an_answer(agreed=yes or dry_run, json=json)
     chosen = settings()
     with opened_desk(chosen) as desk:
-        order = Order(wanted.known(desk.conn), user(), source, force=force, dry_run=dry_run)
+        order = Order(wanted, user(), source, force=force, dry_run=dry_run)
         deal, total = dealing(desk, chosen, order)
         tally = carry_out(deal, order, total, yes=yes, quiet=json)
         hints = hints_for(desk, order, tally)

@@ -11,7 +11,7 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
@@ -176,7 +176,7 @@ class Desk:
 
     def _close_errors(self, order: Order, met: set[int]) -> int:
         """Close the open errors that the order means, but for those whose messages were met; how many."""
-        values = order.where.parameters() | {
+        values = order.where.known(self.conn).parameters() | {
             "states": list(OPEN),
             "met": list(met),
             "dry_run": order.dry_run,
@@ -193,6 +193,7 @@ class Desk:
         self, waiting: Mapping[str, int], order: Order, decide: Decide, progress: Progress
     ) -> Tally:
         tally = Tally()
+        order = replace(order, where=order.where.known(self.conn))
         for queue, count in waiting.items():
             for page in pages(self._handled(queue, count, order, decide, tally, progress), PAGE):
                 self.record(order, page)

@@ -81,7 +81,7 @@ def errors(
     conn: Connection, where: Where, states: Sequence[str] | None, limit: int | None = None
 ) -> Iterator[Error]:
     """The matching errors, the last to fail first, read in pages; at most ``limit``."""
-    values = _values(where, states) | {"after": None, "after_time": None}
+    values = _values(conn, where, states) | {"after": None, "after_time": None}
     left = limit
     while left is None or left > 0:
         page = PAGE if left is None else min(PAGE, left)
@@ -106,7 +106,7 @@ def get_error(conn: Connection, error_id: int) -> Error:
 def counts(conn: Connection, where: Where, states: Sequence[str] | None) -> list[Count]:
     """How many match."""
     with transaction(conn) as cursor:
-        cursor.execute(query("error_counts"), _values(where, states))
+        cursor.execute(query("error_counts"), _values(conn, where, states))
         return records(cursor, Count)
 
 
@@ -117,5 +117,5 @@ def actions_on(conn: Connection, error: Error) -> list[PersonsAction]:
         return records(cursor, PersonsAction)
 
 
-def _values(where: Where, states: Sequence[str] | None) -> dict[str, Any]:
-    return where.parameters() | {"states": list(states) if states else None}
+def _values(conn: Connection, where: Where, states: Sequence[str] | None) -> dict[str, Any]:
+    return where.known(conn).parameters() | {"states": list(states) if states else None}

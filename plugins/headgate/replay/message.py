@@ -10,8 +10,7 @@ from typing import Any, Self
 import pika
 
 from headgate import topology
-from headgate.failures import HEADER, Cause, class_of, failure_of
-from headgate.ledger.errors import storable
+from headgate.failures import HEADER, Cause, class_of, failure_of, storable
 
 UNKNOWN = "unknown"  # cause of what was put aside by something else than an error consumer or the broker
 

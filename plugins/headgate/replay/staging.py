@@ -35,7 +35,7 @@ class LostBatch(BatchRef):
 def lost_batches(conn: Connection, where: Where) -> Iterator[LostBatch]:
     """The matching batches, read in pages; no transaction is open between two of them."""
     of_errors = bool(where.cause or where.failure_class or where.error or where.since or where.reason)
-    values = where.parameters() | {"of_errors": of_errors, "page": 10 * PAGE}
+    values = where.known(conn).parameters() | {"of_errors": of_errors, "page": 10 * PAGE}
     after = (0, -1)
     while True:
         with transaction(conn) as cursor:
