@@ -49,13 +49,11 @@ class Publisher:
         url: Url,
         *,
         name: str = "headgate publisher",
-        environment: str = "development",
         deadline: float = 300.0,
     ) -> None:
         self._url = url
         self._place = ""
         self._name = name
-        self._environment = environment
         self._deadline = deadline
         self._connection: BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
@@ -78,9 +76,8 @@ class Publisher:
         declare = partial(topology.declare_rows, dataset=dataset)
         self._deliver(_Letter((topology.ROWS_EXCHANGE, dataset), properties, body, declare))
 
-    def emit(self, event: events.Event | Mapping[str, Any]) -> None:
-        """Publish an event, or its CloudEvent. Where nobody has bound a queue, it is confirmed and gone."""
-        cloudevent = event.cloudevent(self._environment) if isinstance(event, events.Event) else event
+    def emit(self, cloudevent: Mapping[str, Any]) -> None:
+        """Publish an event. Where nobody has bound a queue for it, it is confirmed and gone."""
         properties, body = events.encode(cloudevent)
         key = topology.event_key(cloudevent["dataset"], cloudevent["type"].removeprefix(events.TYPE_PREFIX))
         self._deliver(_Letter((topology.EVENTS_EXCHANGE, key), properties, body, mandatory=False))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import amqp
@@ -67,22 +68,26 @@ def listener(login: Login, folder: Path) -> Iterator[Path]:
             process.wait()
 
 
-def held(key: str) -> Event:
-    return Event("object.held", "plants", key, {"key": key, "reason": "no header"})
+def held(key: str) -> dict[str, Any]:
+    return Event("object.held", "plants", key, {"key": key, "reason": "no header"}).cloudevent("lab")
+
+
+def finished(run: str) -> dict[str, Any]:
+    return Event("run.finished", "plants", run, {"state": "success"}).cloudevent("lab")
 
 
 def test_the_listener_of_the_page_hears_what_it_asked_for(
     broker: Broker, login: Login, tmp_path: Path
 ) -> None:
     with Publisher(broker.url) as publisher:
-        publisher.emit(Event("run.finished", "plants", "7", {"state": "success"}))  # makes the exchange
+        publisher.emit(finished("7"))  # makes the exchange
         with listener(login, tmp_path) as heard:
             eventually(lambda: bound(broker), 20)
             first = held("a.csv")
-            publisher.emit(Event("run.finished", "plants", "8", {"state": "success"}))
+            publisher.emit(finished("8"))
             publisher.emit(first)
             publisher.emit(first)  # a relay that crashed sends it again
-            publisher.emit(Event("parking.filled", "units", "parking", {"messages": 2}))
+            publisher.emit(Event("parking.filled", "units", "parking", {"messages": 2}).cloudevent("lab"))
             eventually(lambda: "2 messages of units are parked" in heard.read_text(), 20)
         publisher.emit(held("b.csv"))  # nobody listens just now
         with listener(login, tmp_path) as heard:

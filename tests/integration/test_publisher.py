@@ -162,8 +162,8 @@ def test_an_event_reaches_a_queue_of_ones_own(broker: Broker, publisher: Publish
         channel.queue_declare("mine", exclusive=True)
         channel.queue_bind("mine", topology.EVENTS_EXCHANGE, "headgate.*.object.#")
         held = {"key": "plants/2021.csv", "reason": "no header"}
-        publisher.emit(Event("object.held", "plants", "plants/2021.csv", held))
-        publisher.emit(Event("run.finished", "plants", "7", {"state": "success"}))
+        publisher.emit(Event("object.held", "plants", "plants/2021.csv", held).cloudevent("lab"))
+        publisher.emit(Event("run.finished", "plants", "7", {"state": "success"}).cloudevent("lab"))
         _, properties, body = next(channel.consume("mine", inactivity_timeout=10))
         assert next(channel.consume("mine", inactivity_timeout=0.2))[0] is None
     event = json.loads(body)

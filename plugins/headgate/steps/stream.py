@@ -13,7 +13,7 @@ from headgate.ledger import BatchRef
 from headgate.message import RowBatch, traceparent
 from headgate.steps import staging
 from headgate.steps.lanes import Share
-from headgate.steps.services import PATIENCE, Services
+from headgate.steps.services import Services
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -33,8 +33,7 @@ def stream(services: Services, share: Share) -> int:
     from headgate.publisher import Publisher
 
     services.settings.require("amqp_url")
-    environment = services.settings.environment
-    with Publisher(services.amqp_url, name="headgate stream", environment=environment) as publisher:
+    with Publisher(services.amqp_url, name="headgate stream") as publisher:
         return services.ledger(_send_all, services, publisher, share)
 
 
@@ -65,7 +64,7 @@ def _send(
 
 
 def message_of(services: Services, batch: BatchRef, columns: tuple[str, ...]) -> RowBatch:
-    """The message of a batch, its bytes out of the staging bucket. ``Fatal``: they are not what was staged."""
+    """The message of a batch, its bytes from the staging bucket. ``Fatal``: they are not what was staged."""
     key = staging.batches_key(batch.dataset, batch.object_id, batch.chunk, batch.staged)
     body = services.store.read_range(services.staging, key, batch.byte_offset, batch.byte_length)
     return RowBatch(
