@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from headgate.events import Event
 from headgate.publisher import Publisher
 from headgate.watch import Watch
 from tests.integration.listener import Listener, listening
+from tests.integration.shell import headgate
 from tests.polling import eventually
 
 if TYPE_CHECKING:
@@ -433,3 +435,55 @@ def test_events_reach_the_queue_and_the_outbox_is_relayed(desk: Desk) -> None:
     )
     assert outcome == Done()
     assert desk.sql("SELECT count FROM headgate.alerts") == [(1,)]
+
+
+def test_people_look_acknowledge_silence_and_resolve_by_the_command_line(desk: Desk) -> None:
+    handler = desk.handler()
+    desk.fail()
+    desk.hold("a.csv")
+    desk.hold("b.csv")
+    desk.told("team", 1)
+
+    def alerts(*arguments: object, code: int = 0) -> str:
+        return headgate(desk.environment, "alerts", *arguments, code=code)
+
+    listed = {entry["subject"]: entry for entry in json.loads(alerts("list", "--json"))}
+    assert {name: entry["state"] for name, entry in listed.items()} == dict.fromkeys(
+        ("run 1", "a.csv", "b.csv"), "open"
+    )
+    failed = listed["run 1"]["alert_id"]
+    assert "reason 1" in alerts("show", failed)
+    assert "sent" in alerts("show", failed)
+    assert f"1 acknowledged: {failed}" in alerts("ack", failed, "--note", "on it")
+    assert f"1 left as they are: {failed}" in alerts("ack", failed)
+    assert "acknowledged by" in alerts("list", "--type", "run.failed")
+    silenced = json.loads(alerts("silence", listed["a.csv"]["alert_id"], "--for", "2h", "--json"))
+    assert silenced["matchers"] == ['dataset="ships"', 'type="object.held"', 'subject="a.csv"']
+    assert "2 resolved" in alerts("resolve", 'subject=~".*csv"', "--note", "withdrawn")
+    desk.told("team", 2)
+    # the silenced one has ended quietly
+    assert desk.listener.titles("team")[1] == "[resolved] ships: object.held b.csv"
+    alerts("unsilence", silenced["silence"])
+    assert "no silence" in alerts("unsilence", silenced["silence"], code=1)
+    assert "regular expression" in alerts("silence", "subject=~(?P<n>a)", "--for", "1h", code=1)
+    assert "'team' is no label" in alerts("silence", "team=a", "--for", "1h", code=2)
+    assert "there is no alert 4711" in alerts("ack", "4711", code=1)
+    [(state, by, note)] = desk.sql(
+        "SELECT state, resolved_by, note FROM headgate.alerts WHERE subject = 'b.csv'"
+    )
+    assert (state, note) == ("resolved", "withdrawn")
+    assert by
+    handler.close()
+
+
+def test_a_test_notification_takes_the_whole_road_and_says_so(desk: Desk) -> None:
+    handler = desk.handler()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(headgate, desk.environment, "alerts", "test", "--text", "hello", "--json")
+        eventually(lambda: handler.tick() or answer.done())
+    [sent] = json.loads(answer.result())
+    assert (sent["receiver"], sent["channel"], sent["state"]) == ("team", "apprise[0]", "sent")
+    [message] = desk.listener.received("team")
+    assert "test notification: hello" in message["message"]
+    refused = headgate(desk.environment, "alerts", "test", "--timeout", "0.5", code=1)
+    assert "headgate-consumer notification" in refused

@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from headgate.cli import (
+    alerts,
     books,
     contract,
     data,
@@ -66,6 +67,7 @@ for module in (
     replay,
     queues,
     events,
+    alerts,
     contract,
     sample,
     sql,

@@ -389,7 +389,7 @@ _TYPES: Final = [
         "test notification: {text}",
         models.NotificationTest,
         {"text": "This is a test."},
-        expires=timedelta(minutes=5),
+        status="info",
         system=True,
     ),
 ]
