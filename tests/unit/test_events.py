@@ -114,3 +114,13 @@ def test_time_spans_are_told_in_peoples_units(seconds: float, text: str) -> None
     gone = {"queue": "headgate.rows.plants", "messages": 3, "seconds": seconds}
     summary = Event("queue.stalled", "plants", "headgate.rows.plants", gone).data["summary"]
     assert summary.endswith(f"none was handled for {text}")
+
+
+def test_the_command_that_mends_can_be_copied_whatever_the_name() -> None:
+    event = Event("object.held", "plants", "it", {"key": "a b';$(reboot).csv", "reason": "no header"})
+    assert shlex.split(event.data["mend"])[-1] == "a b';$(reboot).csv"
+
+
+def test_an_id_must_fit_into_a_message() -> None:
+    with pytest.raises(Fatal, match="longer than 255 bytes"):
+        Event("notification.test", SYSTEM, "it", event_id="ä" * 128)

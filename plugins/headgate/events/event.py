@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ LONGEST_TEXT: Final = 2000  # characters; a chat takes no more either
 
 
 class Event:
-    """Something that happened. Immutable once made; ``Fatal`` when the catalogue does not know it so.
+    """Something that happened. ``Fatal`` when the catalogue does not know it so.
 
     ``kind`` is a kind of the catalogue, ``dataset`` whom it concerns (``SYSTEM``: the installation),
     ``subject`` what it happened to: an object key, a run, a queue. ``data`` are the fields of the kind's
@@ -55,7 +56,7 @@ class Event:
         self.event_id = event_id or str(uuid.uuid4())
         if len(self.event_id.encode()) > LONGEST_ID:
             raise Fatal(f"the id of an event {kind} is longer than {LONGEST_ID} bytes: {self.event_id[:80]}…")
-        self.time = time or datetime.now(UTC)
+        self.time = (time or datetime.now(UTC)).astimezone(UTC)
         self.traceparent = traceparent
 
     def __repr__(self) -> str:
@@ -120,7 +121,8 @@ def _complete(kind: str, dataset: str, data: Mapping[str, Any]) -> dict[str, Any
     spans = {name: span(value) for name, value in given.items() if name.endswith("seconds")}
     values = defaultdict(str, given | spans, dataset=dataset)
     texts = {"summary": known.summary or found.summary.format_map(values)}
-    if mend := known.mend or found.mend.format_map(values):
+    quoted = defaultdict(str, {name: shlex.quote(str(value)) for name, value in values.items()})
+    if mend := known.mend or found.mend.format_map(quoted):
         texts["mend"] = mend
     whole = known.model_dump(mode="json", exclude_none=True, exclude={"summary", "mend"}) | texts
     return {name: _storable(value) for name, value in whole.items()}
