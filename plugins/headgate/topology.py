@@ -18,6 +18,7 @@ ERRORS_QUEUE: Final = "headgate.errors"
 PARKING_QUEUE: Final = "headgate.parking"
 NOTIFICATIONS_QUEUE: Final = "headgate.notifications"
 _ROWS_QUEUES: Final = "headgate.rows."
+_RETRY_QUEUES: Final = "headgate.retry."
 # What is not a dataset's stands under this word, which no dataset may have as its name.
 SYSTEM: Final = "system"
 
@@ -41,12 +42,17 @@ def dataset_of(queue: str) -> str:
     return queue.removeprefix(_ROWS_QUEUES) if is_rows_queue(queue) else SYSTEM
 
 
+def is_retry_queue(queue: str) -> bool:
+    """Whether messages wait there for their next try."""
+    return queue.startswith(_RETRY_QUEUES)
+
+
 def retry_queue(seconds: float) -> str:
     """The queue, and its exchange, in which a message waits so long: for example ``headgate.retry.5m``."""
     milliseconds = round(seconds * 1000)
     units = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
     unit = next(unit for unit, length in units.items() if milliseconds % length == 0)
-    return f"headgate.retry.{milliseconds // units[unit]}{unit}"
+    return f"{_RETRY_QUEUES}{milliseconds // units[unit]}{unit}"
 
 
 def error_key(dataset: str) -> str:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pika
 import psycopg2
 import pytest
-import typer
 
 from headgate import message, topology
 from headgate.cli.where import where_of
@@ -376,25 +375,6 @@ def test_wrong_usage_says_what_is_understood(environment: Environment) -> None:
     assert "is none of dataset=" in headgate(environment, "replay", "--where", "colour=red", code=2)
     assert "--note is empty" in headgate(environment, "errors", "dismiss", "--all", "--note", " ", code=1)
     assert "no error 7" in headgate(environment, "errors", "show", 7, code=1)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "dataset",
-        "dataset=",
-        "dataset~p",
-        "cause=flu",
-        "class=bad",
-        "run=x",
-        "reason=t",
-        "reason~(",
-        "since=y",
-    ],
-)
-def test_a_condition_that_means_nothing_is_refused(wrong: str) -> None:
-    with pytest.raises(typer.BadParameter):
-        where_of([wrong])
 
 
 class Died(BaseException):

@@ -12,7 +12,6 @@ from headgate.cli.output import console, print_json, table
 from headgate.errors import Fatal, Retriable
 
 PREFIX = "headgate."
-PARKING = "headgate.parking"
 
 
 @dataclass(frozen=True)
@@ -88,11 +87,17 @@ def state(item: dict[str, Any]) -> QueueState:
 
 def hint(queue: str, ready: int, consumers: int) -> str | None:
     """What a person should do about it, if anything."""
-    if queue == PARKING:
-        return "parked messages wait for a person: see the alerts of kind message.parked" if ready else None
-    if ready and not consumers:
-        return "nobody reads it: start `headgate-consumer database` (or `headgate up`)"
-    return None
+    from headgate import topology
+
+    if not ready or consumers or topology.is_retry_queue(queue):
+        return None
+    if queue == topology.PARKING_QUEUE:
+        return "`headgate errors list --state parked` says why; when that is mended: headgate replay"
+    kinds = {topology.ERRORS_QUEUE: "error", topology.NOTIFICATIONS_QUEUE: "notification"}
+    kind = "database" if topology.is_rows_queue(queue) else kinds.get(queue)
+    return (
+        f"nobody reads it: start `headgate-consumer {kind}` (or `headgate up`)" if kind else "nobody reads it"
+    )
 
 
 def rate(stats: dict[str, Any], name: str) -> float:
