@@ -61,6 +61,8 @@ def described(dag: Any) -> dict[str, Any]:
         "retries": sorted({task.retries for task in dag.tasks}),
         "max_active_runs": dag.max_active_runs,
         "first_run": first_run(stored),
+        "deadline": [alert.interval.total_seconds() for alert in dag.deadline or ()],
+        "tells_of_failures": all(task.on_failure_callback and task.on_retry_callback for task in dag.tasks),
     }
 
 

@@ -40,6 +40,8 @@ def test_the_dag_has_its_steps_limits_form_and_page(parsed: Any, dataset: str) -
     assert dag["params"] == ["accept_rejects", "dry_run", "objects", "prefix", "reload"]
     assert (dag["max_active_runs"], dag["retries"]) == (1, [3])
     assert "headgate" in dag["tags"]
+    assert dag["deadline"] == [24 * 3600]  # the latency of the contract
+    assert dag["tells_of_failures"]
     assert dag["owner"] not in ("", "airflow")
     for part in ("## Columns", "| **plant_code** | text, required |", "MWh", "headgate put", "## Rules"):
         assert part in dag["doc"]

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+import pika
 import pytest
 
+from headgate import topology
 from headgate.contract import load_contract
 from headgate.contract.registry import apply_contract
 from headgate.db import connect
+from headgate.failures import TaskError
 from headgate.paths import dags_dir, datasets_dir, expectations_dir
 from headgate.store import ObjectStore
 from tests.conftest import Environment
@@ -55,6 +58,13 @@ def rows(environment: Environment, sql: str) -> list[tuple[Any, ...]]:
     with closing(connect(environment.database.reader_url, autocommit=True)) as conn, conn.cursor() as cursor:
         cursor.execute(sql)
         return list(cursor.fetchall())
+
+
+def handed_over(environment: Environment) -> list[bytes]:
+    """What waits for the error consumer."""
+    with closing(pika.BlockingConnection(pika.URLParameters(environment.broker.url))) as connection:
+        channel = connection.channel()
+        return [body for _, _, body in iter(lambda: channel.basic_get(topology.ERRORS_QUEUE), (None,) * 3)]
 
 
 def test_the_dag_loads_new_objects_and_does_nothing_the_second_time(
@@ -134,3 +144,10 @@ def test_a_missing_bucket_fails_at_once_without_retries(
     assert outcome["tasks"]["report"] == ["failed"]
     ((reason,),) = rows(environment, "SELECT reason FROM headgate.run")
     assert "step scan failed" in reason
+    failures = [TaskError.model_validate_json(body) for body in handed_over(environment)]
+    assert [(error.task_id, error.error_class, error.exception, error.run_id) for error in failures] == [
+        ("scan", "fatal", "Fatal", 1),
+        ("report", "fatal", "AirflowFailException", 1),
+    ]
+    assert "does not exist" in failures[0].reason
+    assert "steps/scan.py" in failures[0].trace

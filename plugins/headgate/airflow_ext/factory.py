@@ -21,8 +21,11 @@ from airflow.sdk import (
     get_parsing_context,
     task,
 )
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from headgate.airflow_ext.assets import loads_alias
+from headgate.airflow_ext.callbacks import run_is_late, task_failed, task_will_retry
 from headgate.airflow_ext.documentation import dag_page
 from headgate.airflow_ext.operators import Settle
 from headgate.airflow_ext.schedule import timetable
@@ -118,9 +121,21 @@ def dag_arguments(contract: Contract) -> dict[str, Any]:
         "max_active_runs": 1,
         "max_active_tasks": LANES_AT_ONCE,
         "tags": ["headgate", contract.schema, *contract.tags],
+        "deadline": deadline(contract),
         "params": form(contract),
         "default_args": task_arguments(contract),
     }
+
+
+def deadline(contract: Contract) -> DeadlineAlert | None:
+    """When a run that is queued should be done, if the contract's service level says so."""
+    limit = contract.sla_limit("runtime") or contract.sla_limit("latency")
+    if limit is None:
+        return None
+    callback = AsyncCallback(run_is_late, kwargs={"dataset": contract.dataset})
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=limit, callback=callback, name="run.late"
+    )
 
 
 def task_arguments(contract: Contract) -> dict[str, Any]:
@@ -141,6 +156,8 @@ def task_arguments(contract: Contract) -> dict[str, Any]:
             ]
         ),
         "execution_timeout": STEP_LIMIT,
+        "on_failure_callback": task_failed,
+        "on_retry_callback": task_will_retry,
     }
 
 

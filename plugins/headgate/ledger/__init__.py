@@ -50,6 +50,7 @@ from headgate.ledger.runs import (
     latest_run,
     open_run,
     run_event,
+    run_is_late,
     running_runs,
     volumes,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "record_objects",
     "record_staged",
     "run_event",
+    "run_is_late",
     "running_runs",
     "settle_status",
     "taken_over",

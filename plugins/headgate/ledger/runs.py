@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid5
 
 from psycopg2.extras import Json
 
@@ -13,7 +14,7 @@ from headgate import events
 from headgate.db import query, records, transaction
 from headgate.errors import Fatal
 from headgate.events import Event
-from headgate.message import traceparent
+from headgate.message import NAMESPACE, traceparent
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -125,6 +126,19 @@ def run_event(kind: str, run: Run, data: Mapping[str, Any]) -> Event:
     """An event about a run."""
     about = {"run_id": run.run_id, "dag_run_id": run.dag_run_id}
     return Event(kind, run.dataset, run.dag_run_id, about | dict(data), traceparent=traceparent(run.run_id))
+
+
+def run_is_late(conn: Connection, dataset: str, dag_run_id: str, due_at: datetime) -> bool:
+    """Record that a run was not done in time; False when it is done by now."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_find"), {"dataset": dataset, "dag_run_id": dag_run_id})
+        run = next(iter(records(cursor, Run)), None)
+        if run is not None and run.state != "running":
+            return False
+        data = {"dag_run_id": dag_run_id, "due_at": due_at, "run_id": run.run_id if run else None}
+        event_id = str(uuid5(NAMESPACE, f"late/{dataset}/{dag_run_id}/{due_at.isoformat()}"))
+        events.record(cursor, Event("run.late", dataset, dag_run_id, data, event_id=event_id))
+    return True
 
 
 def volumes(conn: Connection, run: Run, limit: int) -> list[int]:

@@ -33,7 +33,7 @@ class MissingChunk:
 
 @dataclass(frozen=True)
 class Parked:
-    """A message that could not be applied and was put aside for a person, and its row of ``headgate.error``."""
+    """A message that could not be applied and was put aside for a person; its row of ``headgate.error``."""
 
     message_id: UUID
     error_id: int
