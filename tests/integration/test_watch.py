@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +25,7 @@ from headgate.errors import Retriable
 from headgate.settings import Settings
 from headgate.watch import Watch
 from tests.integration.lab import DATASET, DOCUMENT, Lab, Thing, many
+from tests.polling import eventually
 
 QUEUE = topology.rows_queue(DATASET)
 DAY = timedelta(days=1)
@@ -332,3 +337,26 @@ def test_nothing_is_said_while_the_broker_is_away(lab: Lab, thing: Thing) -> Non
     with pytest.raises(Retriable):
         nowhere.tick()
     assert told(lab) == [("consumer.gone", QUEUE)]
+
+
+def test_the_notification_consumer_watches(lab: Lab, thing: Thing, tmp_path: Path) -> None:
+    """And publishes what it sees, for whoever has bound a queue of their own."""
+    lab.send(lab.batch(thing, many(1)))
+    variables = {
+        "HEADGATE_HOME": str(tmp_path),
+        "HEADGATE_LOADER_URL": lab.database.loader_url,
+        "HEADGATE_AMQP_URL": lab.broker.url,
+        "HEADGATE_WATCH_SECONDS": "0.2",
+        "HEADGATE_WATCH_PATIENCE": "0",
+    }
+    command = [sys.executable, "-m", "consumers.app", "notification"]
+    process = subprocess.Popen(command, env=os.environ | variables, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: ("consumer.gone", QUEUE) in told(lab))
+        lab.consume()
+        eventually(lambda: ("consumer.back", QUEUE) in told(lab))
+        unpublished = "SELECT FROM headgate.event WHERE published_at IS NULL"
+        eventually(lambda: lab.sql(unpublished) == [])
+    finally:
+        process.terminate()
+        process.wait(30)
