@@ -92,7 +92,9 @@ def connect(
         ) from None
     except psycopg2.Error as error:
         raise classify(error) from error
-    conn.set_session(autocommit=autocommit, readonly=read_only)
+    # Never "read write": a server that may only be read for now says so at the first write, by a code that
+    # means waiting; asked for it at BEGIN, a standby says it by one that does not.
+    conn.set_session(autocommit=autocommit, readonly=read_only or None)
     return conn
 
 
