@@ -59,8 +59,9 @@ def cut(field: Field, rng: Random) -> Round:
     load = field.load(rng)
     sender = field.send(load.batches, pause=PAUSE)
     field.reaches(load, rng.random() * 0.6)
-    until(field.lab.drop_broker_connections, "there are connections to cut")
-    return field.settle(load, sender)
+    with field.met("waiting for the broker") as evidence:
+        until(field.lab.drop_broker_connections, "there are connections to cut")
+        return evidence(field.settle(load, sender))
 
 
 @drill("broker-memory-alarm", times=3, short=1)
@@ -73,7 +74,7 @@ def memory_alarm(field: Field, rng: Random) -> Round:
 @drill("broker-disk-alarm", times=2)
 def disk_alarm(field: Field, rng: Random) -> Round:
     """RabbitMQ's disk alarm goes off and blocks those that publish, for 2 seconds."""
-    return alarm(field, rng, ("set_disk_free_limit", "900TB"), ("set_disk_free_limit", "512MB"))
+    return alarm(field, rng, ("set_disk_free_limit", "900000GB"), ("set_disk_free_limit", "512MB"))
 
 
 MEMORY_AS_CONFIGURED = ("set_vm_memory_high_watermark", "absolute", "384MiB")

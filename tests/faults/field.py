@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +100,12 @@ class Field:
         """Wait until this share of its messages is applied."""
         wanted = max(1, round(share * len(load.batches)))
         until(lambda: self.receipts(load) >= wanted, f"{wanted} of {len(load.batches)} messages applied")
+
+    @contextmanager
+    def met(self, words: str) -> Iterator[Callable[[Round], Round]]:
+        """A function that adds a problem to a round when no consumer has logged these words since."""
+        before = self.crew.mentions(words)
+        yield lambda round_: round_.unless(f"no consumer met {words!r}", self.crew.mentions(words) > before)
 
     # -- the end of a round ---------------------------------------------------------------------
 

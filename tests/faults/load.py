@@ -25,12 +25,13 @@ KEYS = 5_000  # rows of all loads of a drill fight for so many keys
 
 @dataclass(frozen=True)
 class Shape:
-    """Size of a load: objects of batches of rows; the last row of each object is a bad one."""
+    """Size of a load: objects of batches of rows; the last row of each is bad, unless ``clean``."""
 
     objects: int = 2
     batches: int = 10
     rows: int = 200
     note: str = ""  # makes rows wider
+    clean: bool = False
 
     @property
     def rows_of_object(self) -> int:
@@ -44,7 +45,6 @@ class Load:
     things: tuple[Thing, ...]
     batches: tuple[RowBatch, ...]
     rows: int
-    bad: int
 
     @property
     def object_ids(self) -> list[int]:
@@ -64,21 +64,20 @@ def make_load(field: Field, rng: Random, shape: Shape) -> Load:
         things=tuple(thing for thing, _ in made),
         batches=tuple(batches),
         rows=shape.objects * shape.rows_of_object,
-        bad=shape.objects,
     )
 
 
 def _make_object(field: Field, rng: Random, shape: Shape) -> tuple[Thing, list[RowBatch]]:
     version = field.next_version()
-    rows = _rows(rng, shape, version)
+    good, bad = _rows(rng, shape, version)
+    rows = [*good, *bad]
     with field.admin() as cursor:
         cursor.execute(db.query("dataset_lock"), {"dataset": DATASET})  # as whoever publishes
         thing = _enter_object(cursor, field.lab, version, len(rows))
-        good, bad = rows[:-1], rows[-1:]
         values = [(key, amount, note, version) for key, amount, note in good]
         execute_values(cursor, "INSERT INTO drill.expected VALUES %s", values, page_size=5_000)
-        refused = [(thing.object_id, number) for number in range(len(good) + 1, len(good) + 1 + len(bad))]
-        execute_values(cursor, "INSERT INTO drill.refused VALUES %s", refused)
+        for number in range(len(good) + 1, len(rows) + 1):
+            cursor.execute("INSERT INTO drill.refused VALUES (%s, %s)", (thing.object_id, number))
         batches = [
             field.lab.batch(
                 thing,
@@ -92,13 +91,13 @@ def _make_object(field: Field, rng: Random, shape: Shape) -> tuple[Thing, list[R
     return thing, batches
 
 
-def _rows(rng: Random, shape: Shape, version: int) -> list[Row]:
-    """Good rows with distinct keys in any order, then one that Postgres refuses: in COPY or in the merge."""
-    count = shape.rows_of_object - 1
+def _rows(rng: Random, shape: Shape, version: int) -> tuple[list[Row], list[Row]]:
+    """Good rows with distinct keys in any order, and one that Postgres refuses: in COPY or in the merge."""
+    count = shape.rows_of_object - (not shape.clean)
     keys = rng.sample(range(max(KEYS, count)), count)
-    rows: list[Row] = [(f"k{key:07d}", float(version), f"v{version}{shape.note}") for key in keys]
+    good: list[Row] = [(f"k{key:07d}", float(version), f"v{version}{shape.note}") for key in keys]
     bad: Row = (f"bad{version}", "a lot", "n") if rng.random() < 0.5 else (f"bad{version}", 1.0, None)
-    return [*rows, bad]
+    return good, [] if shape.clean else [bad]
 
 
 def _enter_object(cursor: Any, lab: Lab, version: int, rows: int) -> Thing:

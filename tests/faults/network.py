@@ -15,6 +15,7 @@ from tests.conftest import Servers
 from tests.faults.drill import Round, drill
 from tests.faults.field import Field, open_field
 from tests.faults.load import Shape
+from tests.faults.patience import until
 from tests.faults.proxy import Proxy
 
 # A silent peer is given up after seconds here; by default it takes about a minute.
@@ -71,7 +72,18 @@ class Network:
     proxies: dict[str, Proxy]
 
     def close(self) -> list[str]:
-        return self.field.close()
+        """What the broker still held for connections that it lost without a word comes again, to anybody."""
+        problems = self.field.crew.dismiss()
+        until(lambda: not self.connections(), "the broker has given up the lost connections", 30)
+        self.field.database_crew(1)
+        until(lambda: not self.field.waiting(), "what came again is taken")
+        return problems + self.field.close()
+
+    def connections(self) -> int:
+        """Connections that the broker believes in."""
+        with self.field.api() as api:
+            vhost = f"/api/vhosts/{self.field.broker.vhost}/connections"
+            return len(api.get(vhost).raise_for_status().json())
 
 
 @contextmanager

@@ -7,9 +7,9 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -182,12 +182,27 @@ class Tasks:
         return self.check(recover, *files)
 
     def check(self, recover: float, *files: File) -> Round:
-        """The check of every round: these files were loaded."""
+        """The check of every round: these files were loaded. Bad rows have no receipt, but their quarantine."""
         things = [self._enter(file) for file in files]
-        load = Load(tuple(things), (), sum(file.count for file in files), sum(len(f.bad) for f in files))
+        good, bad = sum(len(file.rows) for file in files), sum(len(file.bad) for file in files)
+        round_ = self.field.check(Load(tuple(things), (), good, bad), recover)
+        aside = self._quarantined(things)
         states = self.field.sql("SELECT key, state FROM headgate.object WHERE state <> 'loaded'")
         unfinished = [f"{key} is {state}" for key, state in states]
-        return self.field.check(load, recover).unless("; ".join(unfinished), not unfinished)
+        return replace(
+            round_,
+            rows_in=round_.rows_in + bad,
+            accounted=round_.accounted + aside,
+            lost=round_.lost + max(0, bad - aside),
+            doubled=round_.doubled + max(0, aside - bad),
+        ).unless("; ".join(unfinished), not unfinished)
+
+    def _quarantined(self, things: Sequence[Thing]) -> int:
+        [(rows,)] = self.field.sql(
+            "SELECT count(*) FROM headgate.quarantine WHERE object_id = ANY (%s)",
+            [thing.object_id for thing in things],
+        )
+        return int(rows)
 
     def _enter(self, file: File) -> Thing:
         """What must have come of a file, by the number and version that it got when it was found."""
