@@ -124,3 +124,8 @@ def test_the_command_that_mends_can_be_copied_whatever_the_name() -> None:
 def test_an_id_must_fit_into_a_message() -> None:
     with pytest.raises(Fatal, match="longer than 255 bytes"):
         Event("notification.test", SYSTEM, "it", event_id="ä" * 128)
+
+
+def test_a_dataset_that_a_foreign_message_names_is_one_word_of_a_routing_key() -> None:
+    names = [Event("notification.test", name, "it").dataset for name in ("plants", "a.b #", "", "x" * 300)]
+    assert names == ["plants", "a_b__", SYSTEM, "x" * 63]

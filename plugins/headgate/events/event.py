@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 import uuid
 from collections import defaultdict
@@ -20,7 +21,7 @@ import pika
 from pydantic import ValidationError
 
 from headgate.errors import Fatal
-from headgate.events.catalogue import TYPE_PREFIX, Severity, Status, event_type
+from headgate.events.catalogue import SYSTEM, TYPE_PREFIX, Severity, Status, event_type
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 LONGEST_ID: Final = 255  # bytes that AMQP has for a message's id
@@ -49,9 +50,9 @@ class Event:
         traceparent: str | None = None,
     ) -> None:
         self.type = event_type(kind)
-        self.dataset = dataset
+        self.dataset = _word(dataset)
         self.subject = _storable(subject)
-        self.data = _complete(kind, dataset, data or {})
+        self.data = _complete(kind, self.dataset, data or {})
         self.severity: Severity = severity or self.type.severity
         self.event_id = event_id or str(uuid.uuid4())
         if len(self.event_id.encode()) > LONGEST_ID:
@@ -107,6 +108,11 @@ def encode(cloudevent: Mapping[str, Any]) -> tuple[pika.BasicProperties, bytes]:
         timestamp=int(datetime.fromisoformat(cloudevent["time"]).timestamp()),
     )
     return properties, json.dumps(cloudevent, ensure_ascii=False).encode()
+
+
+def _word(dataset: str) -> str:
+    """One word of a routing key, also where a foreign message named the dataset."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", dataset)[:63] or SYSTEM
 
 
 def _complete(kind: str, dataset: str, data: Mapping[str, Any]) -> dict[str, Any]:
