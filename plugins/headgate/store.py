@@ -10,6 +10,7 @@ ETag of every answer is compared with the one that was scanned.
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 PART_BYTES = 16 * 1024 * 1024  # of a multipart upload; one part is in memory at a time
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 120.0  # some servers hash a whole object before they answer the first request for it
+VANISHED_SECONDS = 60.0  # a store that does not even acknowledge packets has vanished
 PAGE = 1000  # objects a listing asks for at once
 T = TypeVar("T")
 
@@ -104,6 +106,7 @@ class ObjectStore:
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             retries=False,
             maxsize=4,
+            socket_options=_socket_options(VANISHED_SECONDS),
             ca_certs=certifi.where(),
         )
         return Minio(
@@ -331,6 +334,18 @@ class ObjectReader:
         if self._response is not None:
             self._response.close()  # not released: what is unread of it would spoil the next request
             self._response = None
+
+
+def _socket_options(vanished: float) -> list[tuple[int, int, int]]:
+    """Probes, and an end after so many seconds without an acknowledgement, as far as the system can."""
+    half = max(1, round(vanished / 2))
+    wanted = {"TCP_KEEPIDLE": half, "TCP_KEEPINTVL": half, "TCP_USER_TIMEOUT": round(vanished * 1000)}
+    tcp = socket.IPPROTO_TCP
+    return [
+        (tcp, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        *((tcp, getattr(socket, name), value) for name, value in wanted.items() if hasattr(socket, name)),
+    ]
 
 
 class _Counted:

@@ -10,7 +10,8 @@ import pytest
 
 from headgate import amqp, db
 from headgate.errors import Retriable
-from tests.conftest import Broker, Database
+from headgate.store import ObjectStore
+from tests.conftest import Broker, Buckets, Database
 from tests.faults.proxy import Proxy
 from tests.polling import eventually
 
@@ -70,3 +71,21 @@ def test_a_client_notices_that_its_broker_vanished(broker: Broker) -> None:
         with pytest.raises(Retriable), amqp.translated("broker"):
             connection.process_data_events(time_limit=20)
         assert time.monotonic() - begun < 10
+
+
+def test_a_task_notices_that_its_store_vanished_in_mid_read(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headgate.store.VANISHED_SECONDS", 2.0)
+    body = bytes(range(256)) * 4096
+    with Proxy.to(buckets.endpoint) as proxy:
+        store = ObjectStore(
+            proxy.url(buckets.endpoint), buckets.access_key, buckets.secret_key, buckets.region, patience=20
+        )
+        store.put_bytes(buckets.landing, "a", body)
+        stored = store.stat(buckets.landing, "a")
+        with store.open(buckets.landing, "a", etag=stored.etag, size=stored.size) as reader:
+            begun, first = time.monotonic(), reader.read(1000)
+            proxy.forget()
+            assert first + reader.read() == body
+        assert time.monotonic() - begun < 20
