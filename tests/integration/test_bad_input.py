@@ -506,10 +506,12 @@ def test_a_bad_object_is_held_with_a_reason_to_act_on(together: Together, case: 
     assert held.state == "held"
     for words in case.says:
         assert words in (held.reason or "")
-    alerts = together.road.rows(
-        "SELECT kind, detail ->> 'rule' FROM headgate.alert WHERE object_id = %s", held.object_id
+    told = together.road.rows(
+        "SELECT kind, body #>> '{data,rule}' FROM headgate.event"
+        " WHERE kind LIKE 'object.%%' AND body #> '{data,object_id}' = to_jsonb(%s)",
+        held.object_id,
     )
-    assert alerts == [("object.held", case.rule)]
+    assert told == [("object.held", case.rule)]
     assert (held.read, together.codes(case.name)) == (0, [])
     assert together.first.run.state == "failed"
 
@@ -629,17 +631,19 @@ def test_wrong_credentials_stop_the_run_and_say_what_to_set(together: Together) 
 
 def test_a_wrong_database_password_stops_the_run_and_is_no_outage(together: Together) -> None:
     stranger = with_settings(together.road, {"database_url": without_password(together, "database_url")})
-    with pytest.raises(Fatal, match=r"(?i)password"):
+    with pytest.raises(AccessRefused, match=r"(?i)password"):
         stranger.open()
 
 
-def test_a_wrong_broker_password_loses_nothing(together: Together) -> None:
+def test_a_wrong_broker_password_loses_nothing(together: Together, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgate.publisher.REFUSED_PATIENCE", 1.0)
+    monkeypatch.setattr("headgate.steps.relay.PATIENCE", 0.2)
     road = together.road
     road.put("sent_later.csv", plants(*many(3, first=910)))
     broken = with_settings(road, {"amqp_url": without_password(together, "amqp_url")})
     run = broken.open()
     shares = broken.audit(run)
-    with pytest.raises(Fatal, match=r"(?i)password"):
+    with pytest.raises(AccessRefused, match=r"(?i)password"):
         broken.publish(run, shares)
     books = report(broken.services, run, ["stream"])
     assert (books.run.state, books.balanced, books.objects[0].missing) == ("failed", False, 3)

@@ -4,7 +4,6 @@ Every function is one transaction on the given psycopg2 connection, may be repea
 without a second effect, and raises our errors only. The SQL is in ``sql/queries``.
 """
 
-from headgate.ledger.alerts import Alert, raise_alert
 from headgate.ledger.chunks import (
     BatchRef,
     Chunk,
@@ -67,7 +66,6 @@ from headgate.ledger.settle import (
 
 __all__ = [
     "REJECT_COLUMNS",
-    "Alert",
     "BatchRef",
     "Chunk",
     "ChunkWork",
@@ -106,7 +104,6 @@ __all__ = [
     "open_run",
     "plan_chunks",
     "publish_object",
-    "raise_alert",
     "record_inspection",
     "record_objects",
     "record_staged",
