@@ -35,6 +35,8 @@ def list_events(
     from headgate.db import transaction
     from headgate.events.outbox import page
 
+    if status not in ("", "firing", "resolved", "info"):
+        raise typer.BadParameter(f"firing, resolved or info, not {status!r}", param_hint="--status")
     wanted = {"dataset": dataset or None, "kind": kind or None, "status": status or None}
     with closing(connect_reader("headgate-events")) as conn, transaction(conn) as cursor:
         found = page(cursor, since=moment(since) if since else None, limit=limit, **wanted)
