@@ -31,7 +31,7 @@ EXIT_STOPPED = 0
 EXIT_FATAL = 3
 
 _FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 10.0
+_LONGEST_PAUSE = 5.0  # the flow is to be back within 10 s of the return of a server
 
 
 @dataclass(frozen=True)
@@ -271,6 +271,6 @@ class Runner:
 
 
 def backoff(failures: int) -> float:
-    """Seconds to wait after so many failures in a row: doubling, jittered, 10 at most."""
+    """Seconds to wait after so many failures in a row: doubling, jittered, 5 at most."""
     ceiling = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures, 10))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311  jitter

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.faults.drill import Drill, all_drills
+from tests.faults.drill import Drill, all_drills, markdown
 from tests.faults.run import run_all, summary
 from tests.faults.servers import running_servers
 
@@ -20,6 +20,9 @@ def main() -> int:
     """Exit code 1 when a row was lost or doubled, or when a person would be needed."""
     options = _parser().parse_args()
     drills = all_drills()
+    if options.markdown:
+        print(markdown(), end="")
+        return 0
     if options.list:
         for drill in drills:
             print(f"{drill.name:<34} {drill.times:>3} times  {drill.story}")
@@ -53,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--short", action="store_true", help="the set that belongs to `make test`")
     parser.add_argument("--times", type=int, metavar="N", help="so many rounds of each drill")
     parser.add_argument("--list", action="store_true", help="name the drills and end")
+    parser.add_argument("--markdown", action="store_true", help="print the table of docs/faults.md and end")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round to this file")
     return parser
 

@@ -36,7 +36,7 @@ def killed(field: Field, rng: Random) -> Round:
 @drill("broker-away-a-minute", times=1)
 def away(field: Field, rng: Random) -> Round:
     """RabbitMQ is stopped for a minute under a steady flow. Recover: until the flow has its pace again."""
-    return minute_without(field, rng, "rabbitmq")
+    return minute_without(field, rng, "rabbitmq", batches=250)
 
 
 @drill("broker-frozen", times=3)

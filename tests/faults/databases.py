@@ -48,7 +48,7 @@ def killed(field: Field, rng: Random) -> Round:
 @drill("postgres-away-a-minute", times=1)
 def away(field: Field, rng: Random) -> Round:
     """Postgres is stopped for a minute under a steady flow. Recover: until the flow has its pace again."""
-    return minute_without(field, rng, "postgres")
+    return minute_without(field, rng, "postgres", batches=850)
 
 
 @drill("postgres-frozen", times=3)

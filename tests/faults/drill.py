@@ -76,6 +76,12 @@ def drill(
     return register
 
 
+def markdown() -> str:
+    """The table of docs/faults.md."""
+    lines = ["| drill | times | what happens |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| `{d.name}` | {d.times} | {d.story} |" for d in all_drills())]) + "\n"
+
+
 def all_drills() -> list[Drill]:
     """Every drill, in the order of their modules."""
     for module in MODULES:

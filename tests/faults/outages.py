@@ -15,13 +15,15 @@ MINUTE = 60.0
 BACK_WITHIN = 10.0  # seconds after the server's return
 PAUSE = 0.1  # between two messages
 WINDOW = 2.0  # seconds over which a pace is taken
-STEADY = Shape(objects=1, batches=900, rows=20)
 
 
-def minute_without(field: Field, rng: Random, name: str) -> Round:
-    """A minute without a server, under a steady flow; ``recover`` is the time until the flow has its pace."""
+def minute_without(field: Field, rng: Random, name: str, *, batches: int) -> Round:
+    """A minute without a server, under a steady flow; ``recover`` is the time until the flow has its pace.
+
+    ``batches``: for the time before and after, and for the minute where batches can be sent in it.
+    """
     field.database_crew()
-    server, load = field.server(name), field.load(rng, STEADY)
+    server, load = field.server(name), field.load(rng, Shape(objects=1, batches=batches, rows=20))
     sender = field.send(load.batches, pause=PAUSE)
     time.sleep(2 * WINDOW + rng.random() * 2)
     pace = pace_of(field, load)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from psycopg2.extras import execute_values
 from pydantic import SecretStr
 
-from headgate import db
+from headgate import db, store
 from headgate.checks import Suite
 from headgate.contract import Contract, contract_from_document
 from headgate.contract.registry import apply_contract
@@ -182,7 +182,7 @@ class Tasks:
         return self.check(recover, *files)
 
     def check(self, recover: float, *files: File) -> Round:
-        """The check of every round: these files were loaded. Bad rows have no receipt, but their quarantine."""
+        """The check of every round: these files were loaded. A bad row has no receipt, but its quarantine."""
         things = [self._enter(file) for file in files]
         good, bad = sum(len(file.rows) for file in files), sum(len(file.bad) for file in files)
         round_ = self.field.check(Load(tuple(things), (), good, bad), recover)
@@ -250,7 +250,18 @@ def open_tasks(servers: Servers, name: str) -> Iterator[Tasks]:
             apply_contract(conn, contract)
         suite = made.crew.logs / "suite.json"
         suite.write_text(json.dumps(SUITE))
+        stack.enter_context(quick_to_notice())
         yield Tasks(made, buckets, contract, suite, proxies, settings_of(made, buckets, proxies))
+
+
+@contextmanager
+def quick_to_notice() -> Iterator[None]:
+    """A store that vanished is given up after seconds, as URLs make it with the other servers."""
+    usual, store.VANISHED_SECONDS = store.VANISHED_SECONDS, 2.0
+    try:
+        yield
+    finally:
+        store.VANISHED_SECONDS = usual
 
 
 def contract_of(buckets: Buckets) -> Contract:

@@ -92,6 +92,6 @@ def test_slices_are_never_empty() -> None:
     assert [len(part) for part in slices([b"a"] * 17, 8)] == [3, 3, 3, 3, 3, 2]
 
 
-def test_backoff_grows_to_ten_seconds_and_no_further() -> None:
+def test_backoff_grows_to_five_seconds_and_no_further() -> None:
     assert 0.2 <= backoff(1) <= 0.4
-    assert all(5 <= backoff(failures) <= 10 for failures in (7, 50, 10_000))
+    assert all(2.5 <= backoff(failures) <= 5 for failures in (7, 50, 10_000))
