@@ -43,6 +43,7 @@ CREATE TABLE headgate.message_replay (
     message_id  text        NOT NULL,            -- as its sender gave it; empty where it gave none
     error_id    bigint,                          -- none for a message that the broker itself has parked
     dataset     text        NOT NULL,
+    replays     bigint      NOT NULL,            -- times that it had been sent again before
     source      text        NOT NULL CHECK (source IN ('parking', 'errors', 'staging')),
     action      text        NOT NULL             -- sent again; dropped, as its rows are applied; dropped for good
                 CHECK (action IN ('replayed', 'applied', 'dismissed')),

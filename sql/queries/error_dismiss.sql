@@ -26,12 +26,13 @@ WITH chosen AS (
     SET state = 'dismissed', next_at = NULL, resolved_at = now()
     FROM chosen
     WHERE e.error_id = chosen.error_id AND NOT %(dry_run)s
-    RETURNING e.error_id, e.message_id, e.dataset
+    RETURNING e.error_id, e.message_id, e.dataset, e.replays
 ), audit AS (
     INSERT INTO headgate.message_replay
-        (message_id, error_id, dataset, action, source, filter, force, note, replayed_by)
+        (message_id, error_id, dataset, replays, action, source, filter, force, note, replayed_by)
     SELECT
-        coalesce(message_id, ''), error_id, dataset, 'dismissed', 'errors', %(filter)s, %(force)s, %(note)s, %(by)s
+        coalesce(message_id, ''), error_id, dataset, replays, 'dismissed', 'errors',
+        %(filter)s, %(force)s, %(note)s, %(by)s
     FROM closed
 )
 SELECT count(*) FROM chosen;

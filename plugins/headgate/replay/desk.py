@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
@@ -22,7 +23,6 @@ from headgate import amqp, topology
 from headgate.db import connect, one, query, records, transaction
 from headgate.errors import Retriable
 from headgate.failures import HEADER, original_headers
-from headgate.ledger.objects import pages
 from headgate.publisher import Publisher
 from headgate.replay.errors import OPEN
 from headgate.replay.message import WaitingMessage
@@ -168,8 +168,9 @@ class Desk:
         """The audit, and what the errors say of these messages from now on."""
         about = (order.source, order.where.text, order.force, order.note, order.by)
         lines = [
-            (line.failed.message_id, line.failed.error_id, line.failed.dataset, line.action, *about)
+            (found.message_id, found.error_id, found.dataset, found.replays, line.action, *about)
             for line in done
+            for found in (line.failed,)
         ]
         with transaction(self.conn) as cursor:
             execute_values(cursor, query("message_replay_insert"), lines, page_size=PAGE)
@@ -195,12 +196,15 @@ class Desk:
         tally = Tally()
         order = replace(order, where=order.where.known(self.conn))
         for queue, count in waiting.items():
-            for page in pages(self._handled(queue, count, order, decide, tally, progress), PAGE):
-                self.record(order, page)
-                for line in page:
-                    self.channel.basic_ack(line.tag)
+            handled = self._handled(queue, count, order, decide, tally, progress)
+            in_pages(handled, partial(self._settle, order))
             give_back(self.channel)
         return tally
+
+    def _settle(self, order: Order, page: Sequence[Done]) -> None:
+        self.record(order, page)
+        for line in page:
+            self.channel.basic_ack(line.tag)
 
     def _handled(
         self, queue: str, count: int, order: Order, decide: Decide, tally: Tally, progress: Progress
@@ -240,6 +244,20 @@ class Desk:
         with transaction(self.conn) as cursor:
             cursor.execute(query("message_standing"), {"message_id": message_id})
             return records(cursor, Standing)[0]
+
+
+def in_pages(lines: Iterator[Done], settle: Callable[[Sequence[Done]], None]) -> None:
+    """Settle as many at once as a page holds; what was done before an error or an interruption, too."""
+    page: list[Done] = []
+    try:
+        for line in lines:
+            page.append(line)
+            if len(page) == PAGE:
+                full, page = page, []
+                settle(full)
+    finally:
+        if page:
+            settle(page)
 
 
 def too_often(failed: WaitingMessage, order: Order) -> Decision | None:

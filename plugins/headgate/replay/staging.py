@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headgate import message, topology
 from headgate.db import query, records, transaction
 from headgate.errors import DataError, Fatal
 from headgate.ledger import BatchRef
-from headgate.ledger.objects import pages
-from headgate.replay.desk import PAGE, Decision, Desk, Done, Order, Progress, Tally, too_often
+from headgate.replay.desk import PAGE, Decision, Desk, Done, Order, Progress, Tally, in_pages, too_often
 from headgate.replay.message import WaitingMessage
 from headgate.replay.where import Where
 from headgate.steps.stream import message_of
@@ -50,8 +50,7 @@ def lost_batches(conn: Connection, where: Where) -> Iterator[LostBatch]:
 def replay_lost(desk: Desk, services: Services, order: Order, progress: Progress) -> Tally:
     """Send them again, by the rules of ``Desk.replay``."""
     tally = Tally()
-    for page in pages(_sent(desk, services, order, tally, progress), PAGE):
-        desk.record(order, page)
+    in_pages(_sent(desk, services, order, tally, progress), partial(desk.record, order))
     return tally
 
 
