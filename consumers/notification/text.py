@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from consumers.notification.planning import Message
 from headgate.alerts.alert import Alert
+from headgate.events import SYSTEM
 
 # More of them in one message nobody reads; `headgate alerts list` has them all.
 LONGEST_LIST = 25
@@ -136,6 +137,6 @@ def ways_out(alert: Alert, airflow_url: str) -> list[tuple[str, str]]:
 def run_link(alert: Alert, airflow_url: str) -> str | None:
     """The Airflow page of the run that it is about."""
     run = alert.detail.get("dag_run_id")
-    if not (airflow_url and run and alert.dataset):
+    if not (airflow_url and run and alert.dataset) or alert.dataset == SYSTEM:
         return None
     return f"{airflow_url.rstrip('/')}/dags/{quote(alert.dataset)}/runs/{quote(str(run), safe=':+')}"

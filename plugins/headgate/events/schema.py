@@ -30,7 +30,8 @@ parking every `HEADGATE_WATCH_SECONDS`, and tells each thing that is wrong once,
 are in [settings.md](settings.md) (`HEADGATE_WATCH_…`, `HEADGATE_QUEUE_…`) and [contracts.md](contracts.md).
 
 A *firing* event opens an alert, or is folded into the open one of the same `fingerprint`. A *resolved*
-event with that fingerprint ends it. An *info* event makes none. An alert that no event resolves ends by
+event with that fingerprint ends it. An *info* event is news: it is told once, to those whose
+[route](alerts.md) asks for it. An alert that no event resolves ends by
 itself when it has not come again for the time given below.
 """
 
