@@ -1,6 +1,49 @@
 CREATE SCHEMA headgate;
 ALTER SCHEMA headgate OWNER TO headgate_owner;
 COMMENT ON SCHEMA headgate IS 'Control plane of Headgate: what was read, where each row went';
+CREATE TABLE headgate.error (
+    error_id bigint NOT NULL,
+    error_key uuid NOT NULL,
+    source text NOT NULL,
+    class text NOT NULL,
+    cause text NOT NULL,
+    reason text NOT NULL,
+    trace text,
+    dataset text NOT NULL,
+    run_id bigint,
+    object_id bigint,
+    chunk_id bigint,
+    message_id text,
+    replays integer DEFAULT 0 NOT NULL,
+    queue text,
+    consumer text,
+    attempts integer DEFAULT 1 NOT NULL,
+    state text NOT NULL,
+    first_failed_at timestamp with time zone NOT NULL,
+    last_failed_at timestamp with time zone NOT NULL,
+    next_at timestamp with time zone,
+    resolved_at timestamp with time zone,
+    traceparent text,
+    dag_id text,
+    dag_run_id text,
+    task_id text,
+    map_index integer,
+    try_number integer,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT error_check CHECK (((next_at IS NOT NULL) = (state = 'retrying'::text))),
+    CONSTRAINT error_class_check CHECK ((class = ANY (ARRAY['retriable'::text, 'data'::text, 'fatal'::text]))),
+    CONSTRAINT error_source_check CHECK ((source = ANY (ARRAY['consumer'::text, 'task'::text, 'broker'::text]))),
+    CONSTRAINT error_state_check CHECK ((state = ANY (ARRAY['retrying'::text, 'parked'::text, 'replayed'::text, 'resolved'::text, 'recorded'::text, 'dismissed'::text])))
+);
+ALTER TABLE headgate.error OWNER TO headgate_owner;
+CREATE FUNCTION headgate.error_matching(datasets text[], runs bigint[], objects bigint[], chunks bigint[], causes text[], classes text[], ids bigint[], message_ids text[], since timestamp with time zone, pattern text, states text[]) RETURNS TABLE(error_id bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT e.error_id
+    FROM headgate.error e
+   WHERE (((error_matching.datasets IS NULL) OR (e.dataset = ANY (error_matching.datasets))) AND ((error_matching.runs IS NULL) OR (e.run_id = ANY (error_matching.runs))) AND ((error_matching.objects IS NULL) OR (e.object_id = ANY (error_matching.objects))) AND ((error_matching.chunks IS NULL) OR (e.chunk_id = ANY (error_matching.chunks))) AND ((error_matching.causes IS NULL) OR (e.cause = ANY (error_matching.causes))) AND ((error_matching.classes IS NULL) OR (e.class = ANY (error_matching.classes))) AND ((error_matching.ids IS NULL) OR (e.error_id = ANY (error_matching.ids))) AND ((error_matching.message_ids IS NULL) OR (e.message_id = ANY (error_matching.message_ids))) AND ((error_matching.since IS NULL) OR (e.first_failed_at >= error_matching.since)) AND ((error_matching.pattern IS NULL) OR (e.reason ~ error_matching.pattern)) AND ((error_matching.states IS NULL) OR (e.state = ANY (error_matching.states))));
+END;
+ALTER FUNCTION headgate.error_matching(datasets text[], runs bigint[], objects bigint[], chunks bigint[], causes text[], classes text[], ids bigint[], message_ids text[], since timestamp with time zone, pattern text, states text[]) OWNER TO headgate_owner;
 CREATE FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -329,6 +372,7 @@ ALTER TABLE headgate.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTIT
 );
 CREATE TABLE headgate.alert_group (
     group_id bigint NOT NULL,
+    group_key text NOT NULL,
     route text NOT NULL,
     labels jsonb NOT NULL,
     group_interval interval NOT NULL,
@@ -588,41 +632,6 @@ CREATE TABLE headgate.delivery (
     CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'failed'::text])))
 );
 ALTER TABLE headgate.delivery OWNER TO headgate_owner;
-CREATE TABLE headgate.error (
-    error_id bigint NOT NULL,
-    error_key uuid NOT NULL,
-    source text NOT NULL,
-    class text NOT NULL,
-    cause text NOT NULL,
-    reason text NOT NULL,
-    trace text,
-    dataset text NOT NULL,
-    run_id bigint,
-    object_id bigint,
-    chunk_id bigint,
-    message_id text,
-    replays integer DEFAULT 0 NOT NULL,
-    queue text,
-    consumer text,
-    attempts integer DEFAULT 1 NOT NULL,
-    state text NOT NULL,
-    first_failed_at timestamp with time zone NOT NULL,
-    last_failed_at timestamp with time zone NOT NULL,
-    next_at timestamp with time zone,
-    resolved_at timestamp with time zone,
-    traceparent text,
-    dag_id text,
-    dag_run_id text,
-    task_id text,
-    map_index integer,
-    try_number integer,
-    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
-    CONSTRAINT error_check CHECK (((next_at IS NOT NULL) = (state = 'retrying'::text))),
-    CONSTRAINT error_class_check CHECK ((class = ANY (ARRAY['retriable'::text, 'data'::text, 'fatal'::text]))),
-    CONSTRAINT error_source_check CHECK ((source = ANY (ARRAY['consumer'::text, 'task'::text, 'broker'::text]))),
-    CONSTRAINT error_state_check CHECK ((state = ANY (ARRAY['retrying'::text, 'parked'::text, 'replayed'::text, 'resolved'::text, 'recorded'::text, 'dismissed'::text])))
-);
-ALTER TABLE headgate.error OWNER TO headgate_owner;
 ALTER TABLE headgate.error ALTER COLUMN error_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME headgate.error_error_id_seq
     START WITH 1
@@ -661,6 +670,7 @@ CREATE TABLE headgate.message_replay (
     message_id text NOT NULL,
     error_id bigint,
     dataset text NOT NULL,
+    replays bigint NOT NULL,
     source text NOT NULL,
     action text NOT NULL,
     filter text NOT NULL,
@@ -755,12 +765,24 @@ ALTER TABLE headgate.silence ALTER COLUMN silence_id ADD GENERATED ALWAYS AS IDE
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE headgate.watch (
+    fingerprint text NOT NULL,
+    kind text NOT NULL,
+    dataset text NOT NULL,
+    subject text NOT NULL,
+    data jsonb NOT NULL,
+    mark text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    fired_at timestamp with time zone
+);
+ALTER TABLE headgate.watch OWNER TO headgate_owner;
 ALTER TABLE ONLY headgate.adoption
     ADD CONSTRAINT adoption_pkey PRIMARY KEY (from_run_id, object_id, to_run_id);
 ALTER TABLE ONLY headgate.alert_group
-    ADD CONSTRAINT alert_group_pkey PRIMARY KEY (group_id);
+    ADD CONSTRAINT alert_group_group_key_key UNIQUE (group_key);
 ALTER TABLE ONLY headgate.alert_group
-    ADD CONSTRAINT alert_group_route_labels_key UNIQUE (route, labels);
+    ADD CONSTRAINT alert_group_pkey PRIMARY KEY (group_id);
 ALTER TABLE ONLY headgate.alert_member
     ADD CONSTRAINT alert_member_pkey PRIMARY KEY (group_id, alert_id);
 ALTER TABLE ONLY headgate.alert
@@ -807,6 +829,8 @@ ALTER TABLE ONLY headgate.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (run_id);
 ALTER TABLE ONLY headgate.silence
     ADD CONSTRAINT silence_pkey PRIMARY KEY (silence_id);
+ALTER TABLE ONLY headgate.watch
+    ADD CONSTRAINT watch_pkey PRIMARY KEY (fingerprint);
 CREATE INDEX alert_changed ON headgate.alert USING btree (changed_at);
 CREATE INDEX alert_group_due ON headgate.alert_group USING btree (next_at);
 CREATE INDEX alert_member_of_alert ON headgate.alert_member USING btree (alert_id);
@@ -826,10 +850,12 @@ CREATE INDEX event_unpublished ON headgate.event USING btree (number) WHERE (pub
 CREATE INDEX message_replay_of_message ON headgate.message_replay USING btree (message_id);
 CREATE INDEX notification_created ON headgate.notification USING btree (created_at);
 CREATE INDEX notification_of_alert ON headgate.notification USING gin (alert_ids);
+CREATE INDEX object_fresh ON headgate.object USING btree (dataset, version) WHERE (state = ANY (ARRAY['loaded'::text, 'duplicate'::text]));
 CREATE INDEX object_newest ON headgate.object USING btree (dataset, version) WHERE (state = ANY (ARRAY['published'::text, 'loaded'::text]));
 CREATE INDEX object_of_key ON headgate.object USING btree (dataset, key, bucket, object_id);
 CREATE INDEX object_of_lineage ON headgate.object USING btree (dataset, lineage, version);
 CREATE INDEX object_of_run ON headgate.object USING btree (run_id);
+CREATE INDEX object_read ON headgate.object USING btree (dataset, version) WHERE ((state = ANY (ARRAY['inspected'::text, 'validated'::text, 'published'::text, 'loaded'::text])) AND (replay_of IS NULL));
 CREATE INDEX object_unfinished ON headgate.object USING btree (dataset, object_id) WHERE (state = ANY (ARRAY['found'::text, 'inspected'::text, 'validated'::text, 'published'::text]));
 CREATE INDEX quarantine_incomplete ON headgate.quarantine USING btree (object_id) WHERE (line IS NULL);
 CREATE INDEX quarantine_of_chunk ON headgate.quarantine USING btree (chunk_id);
@@ -868,6 +894,12 @@ ALTER TABLE ONLY headgate.replay
 GRANT USAGE ON SCHEMA headgate TO headgate_loader;
 GRANT USAGE ON SCHEMA headgate TO headgate_pipeline;
 GRANT USAGE ON SCHEMA headgate TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.error TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.error TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.error TO headgate_loader;
+REVOKE ALL ON FUNCTION headgate.error_matching(datasets text[], runs bigint[], objects bigint[], chunks bigint[], causes text[], classes text[], ids bigint[], message_ids text[], since timestamp with time zone, pattern text, states text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.error_matching(datasets text[], runs bigint[], objects bigint[], chunks bigint[], causes text[], classes text[], ids bigint[], message_ids text[], since timestamp with time zone, pattern text, states text[]) TO headgate_pipeline;
+GRANT ALL ON FUNCTION headgate.error_matching(datasets text[], runs bigint[], objects bigint[], chunks bigint[], causes text[], classes text[], ids bigint[], message_ids text[], since timestamp with time zone, pattern text, states text[]) TO headgate_reader;
 REVOKE ALL ON FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.evolve(of_dataset text, column_names text[], headers text[]) TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.object TO headgate_reader;
@@ -920,6 +952,7 @@ GRANT SELECT ON TABLE headgate.alertmanager_feed TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.alertmanager_feed TO headgate_loader;
 GRANT SELECT ON TABLE headgate.alerts TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.alerts TO headgate_reader;
+GRANT SELECT ON TABLE headgate.alerts TO headgate_loader;
 GRANT SELECT ON TABLE headgate.books_chunk TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.books_chunk TO headgate_reader;
 GRANT SELECT ON TABLE headgate.books_object TO headgate_pipeline;
@@ -934,9 +967,6 @@ GRANT SELECT ON TABLE headgate.dataset TO headgate_loader;
 GRANT SELECT ON TABLE headgate.delivery TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.delivery TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.delivery TO headgate_loader;
-GRANT SELECT,INSERT,UPDATE ON TABLE headgate.error TO headgate_pipeline;
-GRANT SELECT ON TABLE headgate.error TO headgate_reader;
-GRANT SELECT,INSERT,UPDATE ON TABLE headgate.error TO headgate_loader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.event TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.event TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.event TO headgate_loader;
@@ -949,5 +979,8 @@ GRANT SELECT ON TABLE headgate.notification TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.notification TO headgate_loader;
 GRANT SELECT ON TABLE headgate.replay TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.replay TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.watch TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.watch TO headgate_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.watch TO headgate_loader;
 ALTER DEFAULT PRIVILEGES FOR ROLE headgate_owner IN SCHEMA headgate GRANT SELECT ON TABLES TO headgate_pipeline;
 ALTER DEFAULT PRIVILEGES FOR ROLE headgate_owner IN SCHEMA headgate GRANT SELECT ON TABLES TO headgate_reader;
