@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import pika
+import pika.data
 import pika.exceptions
 from pika.adapters.blocking_connection import BlockingConnection
 
@@ -15,6 +18,22 @@ from headgate.errors import AccessRefused, Fatal, Retriable
 
 # pika tells of a refused connection in eight lines at level ERROR; we tell of it in one, and go on.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+# pika fails on a header value of type time that is no date, and with it the connection: one message with a
+# time in milliseconds would stop every consumer of its queue, again and again.
+_decode_value = pika.data.decode_value
+
+
+def _decode_any_value(encoded: bytes, offset: int) -> tuple[Any, int]:
+    """As pika does; a time beyond the year 9999 as its number."""
+    try:
+        return _decode_value(encoded, offset)
+    except (ValueError, OverflowError, OSError):
+        (number,) = struct.unpack_from(">Q", encoded, offset + 1)
+        return number, offset + 9
+
+
+pika.data.decode_value = _decode_any_value
 
 HEARTBEAT_SECONDS = 60
 # A broker that vanished does not acknowledge packets: noticed in half the time that heartbeats take.

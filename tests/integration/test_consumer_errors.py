@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import struct
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import pika
+import pika.data
 import pytest
 import zstandard
 
@@ -291,6 +293,30 @@ def test_a_message_without_room_for_a_failure_is_parked_without_its_headers(lab:
     [(parked, body)] = lab.parked()
     assert body == b"no room"
     assert "type is None" in parked.headers["x-headgate-reason"]
+
+
+def test_a_time_that_is_no_date_stops_nobody(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Milliseconds where seconds belong: pika cannot read it, RabbitMQ passes it on."""
+
+    class Raw(bytes):
+        """A header's value as it travels, its type first."""
+
+    def encode(pieces: list[bytes], value: Any) -> int:
+        if not isinstance(value, Raw):
+            return encode_value(pieces, value)
+        pieces.append(value)
+        return len(value)
+
+    encode_value = pika.data.encode_value
+    time = Raw(b"T" + struct.pack(">Q", 1_700_000_000_000))
+    with monkeypatch.context() as patch:
+        patch.setattr(pika.data, "encode_value", encode)
+        send_raw(lab, [(pika.BasicProperties(headers={"at": time, "nested": [time, 1]}), b"from afar")])
+    assert lab.consume(idle=0.2) == 0
+    assert lab.judge() == 0
+    [(parked, body)] = lab.parked()
+    assert (body, parked.headers["at"]) == (b"from afar", 1_700_000_000_000)
+    assert parked.headers["nested"] == [1_700_000_000_000, 1]
 
 
 def test_a_user_of_the_broker_in_the_message_is_not_in_the_way(lab: Lab) -> None:
