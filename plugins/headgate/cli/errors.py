@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,11 +53,16 @@ def list_errors(
             print_json_list(errors(conn, wanted, states, limit or None))
             return
         shown = list(errors(conn, wanted, states, limit or TABLE_ROWS))
-        total = sum(count.errors for count in counts(conn, wanted, states))
+        found = counts(conn, wanted, states)
     show_table(shown)
+    total = sum(count.errors for count in found)
+    if total > len(shown):
+        table(("dataset", "cause", "state", "errors"), map(astuple, found), numeric=("errors",), title="all")
     console.print(f"{len(shown):,} of {total:,} {'' if state == 'all' else state + ' '}errors")
     if shown:
         console.print(f"More of one: headgate errors show {shown[0].id}", highlight=False)
+    if any(count.state == "parked" for count in found):
+        console.print("When the cause of what is parked is mended: headgate replay", highlight=False)
 
 
 def states_of(state: str) -> tuple[str, ...] | None:
@@ -79,11 +85,16 @@ def show_table(shown: list[Error]) -> None:
             error.cause,
             error.state,
             error.attempts,
-            f"{task_of(error)}: {error.reason}" if error.task_id else error.reason,
+            f"{task_of(error)}: {first_line(error)}" if error.task_id else first_line(error),
         )
         for error in shown
     ]
     table(columns, lines, numeric=("id", "tries"))
+
+
+def first_line(error: Error) -> str:
+    """What is wrong, in short; Postgres adds the place in a statement."""
+    return next(iter(error.reason.splitlines()), "")
 
 
 def task_of(error: Error) -> str:
