@@ -51,7 +51,7 @@ def frozen(field: Field, rng: Random) -> Round:
     return field.settle(load, sender)
 
 
-@drill("broker-connections-cut", times=10, short=2)
+@drill("broker-connections-cut", times=10, short=1)
 def cut(field: Field, rng: Random) -> Round:
     """RabbitMQ closes every connection: of senders that wait for a confirm, of consumers with messages in
     hand."""
@@ -64,7 +64,7 @@ def cut(field: Field, rng: Random) -> Round:
         return evidence(field.settle(load, sender))
 
 
-@drill("broker-memory-alarm", times=3, short=1)
+@drill("broker-memory-alarm", times=3)
 def memory_alarm(field: Field, rng: Random) -> Round:
     """RabbitMQ's memory alarm goes off and blocks those that publish, for 2 seconds: nothing counts as sent
     meanwhile."""

@@ -27,7 +27,7 @@ CONSUMERS_HELD_UP = (
 )
 
 
-@drill("consumer-killed", times=10, short=2)
+@drill("consumer-killed", times=10)
 def killed(field: Field, rng: Random) -> Round:
     """A consumer is killed (SIGKILL) at a random moment of the load; another takes its place."""
     crew = field.database_crew()
@@ -120,7 +120,7 @@ def in_copy(field: Field, begun: int) -> Member:
     raise TooLongError("no COPY was seen in 30 s")
 
 
-@drill("consumer-stopped", times=10, short=2)
+@drill("consumer-stopped", times=10, short=1)
 def stopped(field: Field, rng: Random) -> Round:
     """A consumer is told to stop (SIGTERM) at a random moment of the load: it ends with code 0, and what it
     had not begun goes back to the queue."""
@@ -134,7 +134,7 @@ def stopped(field: Field, rng: Random) -> Round:
     return field.settle(load, sender).unless(f"{member.name} ended with code {code}", code == 0)
 
 
-@drill("consumer-frozen", times=5, short=1)
+@drill("consumer-frozen", times=5)
 def frozen(field: Field, rng: Random) -> Round:
     """A consumer stands still for 1 to 3 seconds (SIGSTOP) with messages and a transaction in hand, then goes
     on."""

@@ -63,12 +63,12 @@ def frozen(field: Field, rng: Random) -> Round:
     return field.settle(load, sender)
 
 
-@drill("postgres-slow", times=4, short=1)
+@drill("postgres-slow", times=4)
 def slow(field: Field, rng: Random) -> Round:
     """Postgres gets a tenth of its time: its processes stand still for 9 tenths of each half second, for 5
     seconds."""
     field.database_crew()
-    load = field.load(rng)
+    load = field.load(rng, Shape(batches=30))
     sender = field.send(load.batches)
     server, until_then = field.server("postgres"), time.monotonic() + 5
     while time.monotonic() < until_then:
@@ -78,13 +78,13 @@ def slow(field: Field, rng: Random) -> Round:
     return field.settle(load, sender)
 
 
-@drill("postgres-sessions-ended", times=10, short=2)
+@drill("postgres-sessions-ended", times=10, short=1)
 def sessions_ended(field: Field, rng: Random) -> Round:
     """An administrator ends the consumers' sessions in the middle of their transactions."""
     return strike(field, rng, HIT_SESSIONS)
 
 
-@drill("postgres-statements-cancelled", times=6, short=1)
+@drill("postgres-statements-cancelled", times=6)
 def statements_cancelled(field: Field, rng: Random) -> Round:
     """An administrator cancels the statements that the consumers run."""
     return strike(field, rng, CANCEL_STATEMENTS)
@@ -148,7 +148,7 @@ def crowd(url: str) -> Iterator[Callable[[], None]]:
         yield take_all
 
 
-@drill("postgres-deadlock", times=5, short=1)
+@drill("postgres-deadlock", times=5)
 def deadlock(field: Field, rng: Random) -> Round:
     """Another session locks two rows against the order of keys; Postgres ends the consumer's transaction."""
     hot, low, high = hot_load(field, rng)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pika
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 from headgate import topology
 from headgate.message import RowBatch
@@ -46,6 +47,7 @@ class Field:
     crew: Crew
     disk: Path = field(default_factory=Path)  # where the table lies, for drills that care
     versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _kept: Connection | None = None
 
     def next_version(self) -> int:
         return next(self.versions)
@@ -60,10 +62,29 @@ class Field:
             yield cursor
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """One statement; its rows."""
-        with self.admin() as cursor:
+        """One statement, committed at once; its rows. The connection is kept while it holds."""
+        kept = self._kept is not None
+        try:
+            return self._execute(statement, values)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            self.disconnect()
+            if not kept:
+                raise
+        return self._execute(statement, values)
+
+    def _execute(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        if self._kept is None:
+            self._kept = psycopg2.connect(self.database.admin_url)
+            self._kept.autocommit = True
+        with self._kept.cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall()) if cursor.description else []
+
+    def disconnect(self) -> None:
+        """Let go of the kept connection."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
 
     # -- load ---------------------------------------------------------------------------------
 
@@ -271,3 +292,4 @@ def open_field(servers: Servers, name: str) -> Iterator[Field]:
             yield made
         finally:
             made.crew.kill_all()
+            made.disconnect()

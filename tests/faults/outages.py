@@ -46,7 +46,7 @@ def pace_of(field: Field, load: Load) -> int:
 
 
 def time_to_pace(field: Field, load: Load, pace: int, since: float) -> float:
-    """Seconds from ``since`` to the begin of the first window in which so many messages were applied."""
+    """Seconds from ``since`` to the end of the first window in which so many messages were applied."""
     seen: list[tuple[float, int]] = []
 
     def is_back() -> bool:
@@ -60,4 +60,4 @@ def time_to_pace(field: Field, load: Load, pace: int, since: float) -> float:
         until(is_back, "the flow is back", 60)
     except TooLongError:
         return 60.0
-    return max(0.0, seen[0][0] - since)
+    return seen[-1][0] - since
