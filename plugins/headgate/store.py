@@ -250,8 +250,7 @@ class ObjectStore:
             raise error
         if isinstance(error, AccessRefused) and self._reread is not None:
             fresh = self._reread()
-            self._access_key = fresh.require("s3_access_key")
-            self._secret_key = fresh.require("s3_secret_key")
+            self._access_key, self._secret_key = fresh.s3_access_key, fresh.s3_secret_key.get_secret_value()
             self.__dict__.pop("client", None)
 
 

@@ -179,9 +179,9 @@ def services() -> Services:
 def ledger_only() -> Ledger:
     """The ledger for the trigger, which does its own waiting."""
     from headgate.airflow_ext.hooks import task_settings
-    from headgate.steps.services import Ledger
+    from headgate.steps.services import Ledger, rereading
 
-    return Ledger(lambda: task_settings().require("database_url"), patience=0.0)
+    return Ledger(rereading(task_settings, "database_url"), patience=0.0)
 
 
 def name_lane(share: dict[str, int]) -> None:
