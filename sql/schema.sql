@@ -335,16 +335,14 @@ CREATE TABLE headgate.alert (
     alert_id bigint NOT NULL,
     kind text NOT NULL,
     severity text NOT NULL,
-    dataset text,
+    dataset text NOT NULL,
     run_id bigint,
     object_id bigint,
-    chunk_id bigint,
-    message_id uuid,
     summary text NOT NULL,
     detail jsonb DEFAULT '{}'::jsonb NOT NULL,
     raised_at timestamp with time zone DEFAULT now() NOT NULL,
     resolved_at timestamp with time zone,
-    fingerprint text,
+    fingerprint text NOT NULL,
     subject text DEFAULT ''::text NOT NULL,
     owner text DEFAULT 'unowned'::text NOT NULL,
     state text DEFAULT 'open'::text NOT NULL,
@@ -358,6 +356,7 @@ CREATE TABLE headgate.alert (
     acknowledged_by text,
     resolved_by text,
     note text,
+    CONSTRAINT alert_check CHECK (((resolved_at IS NOT NULL) = (state = 'resolved'::text))),
     CONSTRAINT alert_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
     CONSTRAINT alert_state_check CHECK ((state = ANY (ARRAY['open'::text, 'acknowledged'::text, 'resolved'::text])))
 );
@@ -835,8 +834,6 @@ CREATE INDEX alert_changed ON headgate.alert USING btree (changed_at);
 CREATE INDEX alert_group_due ON headgate.alert_group USING btree (next_at);
 CREATE INDEX alert_member_of_alert ON headgate.alert_member USING btree (alert_id);
 CREATE INDEX alert_of_dataset ON headgate.alert USING btree (dataset, alert_id);
-CREATE INDEX alert_of_message ON headgate.alert USING btree (message_id) WHERE (message_id IS NOT NULL);
-CREATE INDEX alert_open ON headgate.alert USING btree (kind, dataset) WHERE (resolved_at IS NULL);
 CREATE UNIQUE INDEX alert_unresolved ON headgate.alert USING btree (fingerprint) WHERE (state <> 'resolved'::text);
 CREATE INDEX delivery_pending ON headgate.delivery USING btree (next_at) WHERE (state = 'pending'::text);
 CREATE INDEX error_of_dataset ON headgate.error USING btree (dataset, last_failed_at);
@@ -939,7 +936,7 @@ GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, 
 GRANT SELECT,INSERT ON TABLE headgate.adoption TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.adoption TO headgate_reader;
 GRANT SELECT ON TABLE headgate.alert TO headgate_reader;
-GRANT SELECT,INSERT,UPDATE ON TABLE headgate.alert TO headgate_pipeline;
+GRANT SELECT,UPDATE ON TABLE headgate.alert TO headgate_pipeline;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.alert TO headgate_loader;
 GRANT SELECT,UPDATE ON TABLE headgate.alert_group TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.alert_group TO headgate_reader;

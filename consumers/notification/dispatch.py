@@ -32,7 +32,7 @@ class _Due(Group):
 
 @dataclass(frozen=True)
 class _Unresolved(Alert):
-    fingerprint: str | None
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,7 @@ class Dispatch:
         cursor.execute(query("alerts_unresolved"))
         for alert in records(cursor, _Unresolved):
             routes = audible(self.routing, alert.labels)
-            join_groups(
-                cursor, alert.alert_id, routes, alert.labels, alert.fingerprint or str(alert.alert_id)
-            )
+            join_groups(cursor, alert.alert_id, routes, alert.labels, alert.fingerprint)
 
     def expire(self, cursor: Cursor) -> None:
         """End the alerts that have not come again for as long as their type says."""

@@ -65,7 +65,7 @@ def _title(message: Message, severity: str) -> str:
         "digest": f"digest, {severity}",
     }.get(message.reason, severity)
     alerts = message.alerts
-    datasets = _listed(alert.dataset or "system" for alert in alerts)
+    datasets = _listed(alert.dataset for alert in alerts)
     kinds = _listed(alert.kind for alert in alerts)
     if len(alerts) > 1:
         text = f"[{mark}] {datasets}: {len(alerts):,} alerts ({kinds})"
@@ -137,6 +137,6 @@ def ways_out(alert: Alert, airflow_url: str) -> list[tuple[str, str]]:
 def run_link(alert: Alert, airflow_url: str) -> str | None:
     """The Airflow page of the run that it is about."""
     run = alert.detail.get("dag_run_id")
-    if not (airflow_url and run and alert.dataset) or alert.dataset == SYSTEM:
+    if not (airflow_url and run) or alert.dataset == SYSTEM:
         return None
     return f"{airflow_url.rstrip('/')}/dags/{quote(alert.dataset)}/runs/{quote(str(run), safe=':+')}"

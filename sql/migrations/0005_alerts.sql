@@ -1,9 +1,12 @@
 -- Alerts: events of one fingerprint folded into one, groups of them that are told together, what was sent to
 -- whom, and silences. Written by the notification consumer; people acknowledge, resolve and silence.
 
--- Until now an alert was written by whoever raised it, and by nobody else.
+-- Until now an alert was written by whoever raised it, and few were ever closed. What is still wrong is told anew.
+UPDATE headgate.alert SET resolved_at = now() WHERE resolved_at IS NULL;
 ALTER TABLE headgate.alert
-    ADD fingerprint     text,                    -- none: from before there were events
+    DROP chunk_id,
+    DROP message_id,
+    ADD fingerprint     text,                    -- equal for all events of the same condition
     ADD subject         text        NOT NULL DEFAULT '',
     ADD owner           text        NOT NULL DEFAULT 'unowned',   -- from the contract
     ADD state           text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'acknowledged', 'resolved')),
@@ -18,7 +21,14 @@ ALTER TABLE headgate.alert
     ADD resolved_by     text,                    -- event, expiry, told, or the person
     ADD note            text;
 UPDATE headgate.alert
-SET state = CASE WHEN resolved_at IS NULL THEN 'open' ELSE 'resolved' END, last_at = raised_at, changed_at = raised_at;
+SET dataset = coalesce(dataset, 'system'), state = 'resolved', fingerprint = 'alert ' || alert_id,
+    last_at = raised_at, changed_at = raised_at;
+ALTER TABLE headgate.alert
+    ALTER fingerprint SET NOT NULL,
+    ALTER dataset SET NOT NULL,
+    ADD CHECK ((resolved_at IS NOT NULL) = (state = 'resolved'));
+DROP INDEX headgate.alert_open;
+REVOKE INSERT ON headgate.alert FROM headgate_pipeline;
 CREATE UNIQUE INDEX alert_unresolved ON headgate.alert (fingerprint) WHERE state <> 'resolved';
 CREATE INDEX alert_of_dataset ON headgate.alert (dataset, alert_id);
 CREATE INDEX alert_changed ON headgate.alert (changed_at);

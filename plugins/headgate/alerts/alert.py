@@ -17,7 +17,7 @@ class Alert:
     alert_id: int
     kind: str
     severity: str
-    dataset: str | None
+    dataset: str  # system: of the installation
     subject: str
     owner: str
     summary: str
@@ -38,7 +38,7 @@ class Alert:
     @property
     def labels(self) -> dict[str, str]:
         """What matchers and groups look at."""
-        return labels_of(self.dataset or "", self.kind, self.severity, self.owner, self.subject)
+        return labels_of(self.dataset, self.kind, self.severity, self.owner, self.subject)
 
 
 def labels_of(dataset: str, kind: str, severity: str, owner: str, subject: str) -> dict[str, str]:
