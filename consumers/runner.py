@@ -144,22 +144,27 @@ class Runner:
             return
         self._failures = 0
         settled = list(zip(transaction.work, outcomes, strict=True))  # an answer too few stops before any ack
+        self._settle_all(settled)
+
+    def _settle_all(self, settled: list[tuple[tuple[Delivery, int], Outcome]]) -> None:
+        stuck = False
         for (delivery, weight), outcome in settled:
-            # What came by a lost connection is on the queue again, and comes again.
-            if delivery.session == self._broker.session:
-                self._settle(delivery, weight, outcome)
+            if delivery.session != self._broker.session:
+                continue  # by a lost connection: it is on the queue again, and comes again
+            match outcome:
+                case Done():
+                    self._broker.ack(delivery)
+                case Retry(after, reason):
+                    log.info("message waits", message_id=delivery.message_id, seconds=after, reason=reason)
+                    self._put_back([(delivery, weight)], after)
+                case Reject() | Forward():
+                    # One that cannot go on has waited long enough for all: heartbeats must go on.
+                    stuck = stuck or not self._hand_over(delivery, outcome)
+                    if stuck:
+                        self._put_back([(delivery, weight)], _FIRST_PAUSE)
 
-    def _settle(self, delivery: Delivery, weight: int, outcome: Outcome) -> None:
-        match outcome:
-            case Done():
-                self._broker.ack(delivery)
-            case Retry(after, reason):
-                log.info("message waits", message_id=delivery.message_id, seconds=after, reason=reason)
-                self._put_back([(delivery, weight)], after)
-            case Reject() | Forward():
-                self._hand_over(delivery, weight, outcome)
-
-    def _hand_over(self, delivery: Delivery, weight: int, outcome: Reject | Forward) -> None:
+    def _hand_over(self, delivery: Delivery, outcome: Reject | Forward) -> bool:
+        """Copy it where it goes, then acknowledge it; whether that could be done."""
         try:
             if isinstance(outcome, Reject):
                 self._handover.reject(delivery, outcome)
@@ -167,9 +172,9 @@ class Runner:
                 self._handover.forward(delivery, outcome)
         except Retriable as error:
             log.warning("message cannot go on yet", message_id=delivery.message_id, reason=str(error))
-            self._put_back([(delivery, weight)], _FIRST_PAUSE)
-            return
+            return False
         self._broker.ack(delivery)
+        return True
 
     def _hold(self, work: list[tuple[Delivery, int]], error: Retriable) -> None:
         """A server is away: keep the messages and try again, later each time."""

@@ -125,7 +125,10 @@ class _Merge:
         if attempt.problem is None:
             return merged
         self.cursor.execute(db.template("consumer_numbers").format(stage=self.target.stage))
-        return self._around([number for (number,) in self.cursor.fetchall()], attempt.problem)
+        numbers = [number for (number,) in self.cursor.fetchall()]
+        if len(set(numbers)) < len(numbers):
+            raise MessageError(Cause.ROW_COUNT, "a row number stands in the body twice")
+        return self._around(numbers, attempt.problem)
 
     def _around(self, numbers: Sequence[int], problem: Refusal) -> Merged:
         """These rows were refused together: merge all but those that are to blame."""

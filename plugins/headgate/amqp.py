@@ -40,7 +40,7 @@ HEARTBEAT_SECONDS = 60
 UNANSWERED_MILLISECONDS = 60_000
 # Held back by an alarm of the broker: said after so long, and tried again on a new connection.
 BLOCKED_SECONDS = 10.0
-PRECONDITION_FAILED = 406
+ACCESS_REFUSED, PRECONDITION_FAILED = 403, 406
 
 
 def where(url: str) -> str:
@@ -86,7 +86,8 @@ def translated(place: str) -> Iterator[None]:
                 f"RabbitMQ at {place} has a queue or exchange of Headgate's name with other settings: "
                 f"{error.reply_text}. Delete it when it is empty, or use another vhost."
             ) from error
-        raise Retriable(
+        kind = AccessRefused if error.reply_code == ACCESS_REFUSED else Retriable
+        raise kind(
             f"RabbitMQ at {place} closed the channel: {error.reply_code} {error.reply_text}"
         ) from error
     except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.AuthenticationError) as error:

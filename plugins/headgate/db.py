@@ -30,9 +30,9 @@ psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
 Row = TypeVar("Row", bound="DataclassInstance")
 OWNER_ROLE = "headgate_owner"
-# Besides 08 (connection), 40 (rollback), 53 (resources) and 57 (operator intervention): a lock that
-# was not free in time, timeouts of an idle or long transaction, and a server that became a standby.
-_RETRIABLE_CLASSES = ("08", "40", "53", "57")
+# Besides 08 (connection), 40 (rollback), 53 (resources), 57 (operator intervention) and 58 (system error): a
+# lock that was not free in time, timeouts of an idle or long transaction, and a server that became a standby.
+_RETRIABLE_CLASSES = ("08", "40", "53", "57", "58")
 _RETRIABLE_CODES = ("55P03", "25P03", "25P04", "25006")
 _DATA_CLASSES = ("22", "23")
 # libpq gives no SQLSTATE for a refused connection; these texts mean that the server is there.

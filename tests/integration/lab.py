@@ -192,7 +192,9 @@ class Lab:
         )
         return runner.run()
 
-    def start_consumer(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+    def start_consumer(
+        self, *arguments: str, kind: str = "database", **variables: str
+    ) -> subprocess.Popen[bytes]:
         """A consumer process."""
         environment = os.environ | {
             "HEADGATE_LOADER_URL": self.database.loader_url,
@@ -200,7 +202,7 @@ class Lab:
             "HEADGATE_LOG_FORMAT": "json",
             "HEADGATE_IDLE_SECONDS": "0.05",
         }
-        command = [sys.executable, "-m", "consumers.app", "database", *arguments]
+        command = [sys.executable, "-m", "consumers.app", kind, *arguments]
         return subprocess.Popen(command, env=environment | variables, stderr=subprocess.PIPE)
 
     def rows(self) -> dict[str, tuple[float | None, str]]:

@@ -224,6 +224,24 @@ def test_a_crash_between_the_row_and_the_delay_repeats_without_a_second_row_or_e
     assert lab.sql("SELECT kind FROM headgate.event") == [("message.retried",)]
 
 
+def test_an_error_consumer_that_is_killed_again_and_again_loses_nothing(lab: Lab) -> None:
+    thing = lab.thing("a.csv", 1)
+    batches = [dataclasses.replace(lab.batch(thing, many(1), batch=number), rows=2) for number in range(60)]
+    lab.send(*batches)
+    lab.consume(idle=0.2, messages=20)
+    for share in (1, 15, 30):
+        process = lab.start_consumer("--name", "doomed", kind="error", HEADGATE_PREFETCH="2")
+        eventually(lambda share=share: len(errors(lab, "error_id")) >= share)
+        process.kill()
+        process.communicate()
+    eventually(lambda: lab.judge() == 0 and waiting(lab, topology.ERRORS_QUEUE) == 0)
+    sent = {str(batch.message_id) for batch in batches}
+    assert {properties.message_id for properties, _ in lab.parked()} == sent
+    assert sorted(errors(lab, "message_id", "state")) == sorted((key, "parked") for key in sent)
+    events = lab.sql("SELECT kind, count(*), count(published_at) FROM headgate.event GROUP BY kind")
+    assert events == [("message.parked", 60, 60)]
+
+
 def test_a_copy_of_the_message_with_another_body_is_another_error(lab: Lab) -> None:
     batch = lab.batch(lab.thing("a.csv", 1), many(1))
     send_raw(lab, [(message.encode(batch), b"one"), (message.encode(batch), b"two")])
