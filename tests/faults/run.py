@@ -70,7 +70,7 @@ def run_drill(servers: Servers, drill: Drill, times: int, seed: int) -> Result:
     rng = Random(f"{seed} {drill.name}")
     try:
         with drill.ground(servers, drill.name) as ground:
-            for _ in range(times):
+            while result.clean and len(result.rounds) < times:
                 result.rounds.append(drill.run(ground, rng))
             result.problems += ground.close()
     except CannotRunError as reason:
