@@ -190,13 +190,13 @@ def failed(
     before = headers or {}
     return Failure(
         cause=cause,
-        reason=reason,
+        reason=storable(reason),
         queue=queue,
         consumer=consumer,
         attempts=_number(before, "attempts") + 1,
         first_failed_at=_time(before, "first-failed-at") or datetime.now(UTC),
         replays=_number(before, "replays"),
-        trace=trace,
+        trace=storable(trace),
     )
 
 

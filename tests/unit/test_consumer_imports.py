@@ -17,7 +17,7 @@ class Missing:
 
 sys.meta_path.insert(0, Missing())
 import consumers
-import consumers.app, consumers.runner, consumers.database.handler
+import consumers.app, consumers.runner, consumers.database.handler, consumers.errors.handler
 consumers.app.main(["database", "--help"])
 """
 
