@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -17,7 +18,7 @@ import pytest
 from headgate import message, topology
 from headgate.cli.where import where_of
 from headgate.errors import DataError, Retriable
-from headgate.failures import HEADER
+from headgate.failures import HEADER, Cause, failed
 from headgate.replay import Desk, Order, Tally, Where, opened_desk
 from headgate.replay.staging import replay_lost
 from headgate.steps.report import report
@@ -27,7 +28,7 @@ from headgate.steps.stream import stream
 from tests.integration.lab import DATASET, Lab, many
 from tests.integration.road import CONSUMER, counts, make_road, plants
 from tests.integration.road import many as plants_lines
-from tests.integration.shell import headgate
+from tests.integration.shell import HEADGATE, headgate
 from tests.polling import eventually
 
 if TYPE_CHECKING:
@@ -197,8 +198,7 @@ def test_a_message_that_fails_again_is_parked_again_and_replayed_three_times_at_
     ]
 
 
-@pytest.mark.parametrize("committed", [False, True])
-@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize(("committed", "applied"), [(False, False), (False, True), (True, True)])
 def test_a_crash_in_a_replay_loses_and_doubles_nothing(
     environment: Environment, lab: Lab, monkeypatch: pytest.MonkeyPatch, committed: bool, applied: bool
 ) -> None:
@@ -226,6 +226,50 @@ def test_a_crash_in_a_replay_loses_and_doubles_nothing(
     assert lab.counts() == dict.fromkeys(lab.counts(), 0) | {"rows": 6, "inserted": 6}
     assert len(lab.rows()) == 6
     assert (lab.ready(topology.PARKING_QUEUE), lab.ready(topology.rows_queue(DATASET))) == (0, 0)
+
+
+def test_a_killed_replay_loses_and_doubles_nothing(environment: Environment, lab: Lab) -> None:
+    """The process itself, in the middle of 100 messages."""
+    thing = lab.thing("a.csv", 1)
+    with channel(lab) as at_broker:
+        for number in range(100):
+            batch = lab.batch(thing, many(5, start=5 * number), first=5 * number + 1, batch=number)
+            at_broker.basic_publish("", topology.PARKING_QUEUE, batch.body, parked(batch))
+    process = subprocess.Popen(
+        [HEADGATE, "replay", "--all", "--yes"], env={**os.environ, **environment.variables}
+    )
+    eventually(lambda: 10 < lab.ready(topology.rows_queue(DATASET)) < 90)
+    process.kill()
+    assert process.wait(10) == -signal.SIGKILL
+
+    def emptied() -> bool:
+        replay(environment)
+        lab.consume(messages=20)
+        return lab.counts()["rows"] == 500 and lab.ready(topology.PARKING_QUEUE) == 0
+
+    eventually(emptied)
+    assert lab.counts() == dict.fromkeys(lab.counts(), 0) | {"rows": 500, "inserted": 500}
+    assert lab.ready(topology.rows_queue(DATASET)) == 0
+
+
+def test_what_was_done_before_an_interruption_is_in_the_audit(
+    environment: Environment, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park(lab, 3)
+    resend, sent = Desk.resend, iter(range(3))
+
+    def interrupted_at_the_last(*arguments: Any) -> None:
+        if next(sent) == 2:
+            raise KeyboardInterrupt
+        resend(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Desk, "resend", interrupted_at_the_last)
+        with pytest.raises(KeyboardInterrupt):
+            replay(environment)
+    eventually(lambda: lab.ready(topology.PARKING_QUEUE) == 1)
+    assert lab.sql("SELECT count(*) FROM headgate.message_replay") == [(2,)]
+    assert lab.ready(topology.rows_queue(DATASET)) == 2
 
 
 def test_two_people_do_not_replay_at_the_same_time(environment: Environment, lab: Lab) -> None:
@@ -400,6 +444,15 @@ def taken(lab: Lab, queue: str) -> list[tuple[pika.BasicProperties, bytes]]:
 def damaged(batch: RowBatch) -> RowBatch:
     """Its body is not what was sent."""
     return replace(batch, body=batch.body[:-1] + b"!")
+
+
+def parked(batch: RowBatch) -> pika.BasicProperties:
+    """Its properties as the error consumer leaves them."""
+    properties = message.encode(batch)
+    queue = topology.rows_queue(batch.dataset)
+    failure = failed(properties.headers, Cause.TABLE_MISSING, "gone", queue=queue, consumer="test")
+    properties.headers = {**(properties.headers or {}), **failure.headers()}
+    return properties
 
 
 def from_staging(environment: Environment, where: Where = Where()) -> Tally:  # noqa: B008
