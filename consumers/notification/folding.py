@@ -157,7 +157,6 @@ def _end(cursor: Cursor, event: Recorded) -> None:
 def _seen(cursor: Cursor, same: list[Recorded]) -> int | None:
     """The alert that these are folded into; none when their end is known already."""
     first, newest = same[0], same[-1]
-    cursor.execute(query("alert_reopen"), {"fingerprint": newest.condition})
     values = {
         "fingerprint": newest.condition,
         "kind": newest.kind,
@@ -176,6 +175,7 @@ def _seen(cursor: Cursor, same: list[Recorded]) -> int | None:
         "last_at": newest.recorded_at,
         "expires_at": newest.expires_at,
     }
+    cursor.execute(query("alert_reopen"), values)
     cursor.execute(query("alert_fold"), values)
     found = cursor.fetchone()
     return int(found[0]) if found else None

@@ -88,13 +88,13 @@ def plan(
         *_to_escalated(route, receivers, changes),
         *(Message(step, "escalation", new=alerts) for step, alerts in escalations),
     ]
-    leaving = [m for m in members if m.state == "resolved" or (m.news and m in changes.new)]
-    staying = [m for m in members if m not in leaving]
+    leaving = [m for m in members if m.state == "resolved" or _is_told_once(m)]
+    staying = [m for m in members if m.state != "resolved" and not _is_told_once(m)]
     sent_at = now if messages else group.sent_at
     levels = {m.alert_id: _level(route, m, now) for m in changes.standing}
     return Plan(
         messages=messages,
-        told=[m for m in changes.opened if m not in leaving],
+        told=[m for m in changes.opened if not _is_told_once(m)],
         again=[m.alert_id for m in changes.again],
         escalated={
             m.alert_id: levels[m.alert_id] for m in changes.standing if levels[m.alert_id] > m.escalation
@@ -138,6 +138,11 @@ class _Changes:
     def something(self) -> bool:
         """Whether there is anything to tell."""
         return bool(self.opened or self.over or self.passed)
+
+
+def _is_told_once(member: Member) -> bool:
+    """News that were not silenced are told now, and over."""
+    return member.news and member.state == "open"
 
 
 def _urgent(receiver: Receiver, alerts: Iterable[Alert]) -> bool:

@@ -113,7 +113,7 @@ def without_secrets(text: str, url: str) -> str:
 
 def _apprise(url: str) -> Apprise:
     """``Fatal`` when Apprise cannot make anything of the URL."""
-    from apprise import Apprise, AppriseAsset
+    from apprise import Apprise, AppriseAsset, OverflowMode
 
     # It logs each failure; we tell of it ourselves, with the receiver's name.
     logger = logging.getLogger("apprise")
@@ -122,4 +122,7 @@ def _apprise(url: str) -> Apprise:
     sender = Apprise(asset=AppriseAsset(app_id="Headgate", app_desc="Headgate", async_mode=False))
     if not sender.add(url):
         raise Fatal("not a URL that Apprise knows: see https://github.com/caronc/apprise/wiki")
+    if "overflow=" not in url:
+        for service in sender:
+            service.overflow_mode = OverflowMode.SPLIT  # in parts, where the service refuses long texts
     return sender
