@@ -228,6 +228,31 @@ def test_a_crash_in_a_replay_loses_and_doubles_nothing(
     assert (lab.ready(topology.PARKING_QUEUE), lab.ready(topology.rows_queue(DATASET))) == (0, 0)
 
 
+@pytest.mark.parametrize(("answer", "left"), [("n", 3), ("y", 0)])
+def test_a_person_is_shown_what_would_be_done_and_asked(
+    environment: Environment, lab: Lab, answer: str, left: int
+) -> None:
+    park(lab, 3)
+    person, terminal = os.openpty()
+    os.write(person, f"{answer}\n".encode())
+    done = subprocess.run(
+        [HEADGATE, "replay", "--where", f"dataset={DATASET}"],
+        env={**os.environ, **environment.variables},
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(person)
+    os.close(terminal)
+    assert "what would be done" in done.stdout
+    assert "Go on? [y/N]" in done.stdout
+    assert done.returncode == (1 if left else 0)
+    eventually(lambda: lab.ready(topology.PARKING_QUEUE) == left)
+    assert lab.ready(topology.rows_queue(DATASET)) == 3 - left
+
+
 def test_a_killed_replay_loses_and_doubles_nothing(environment: Environment, lab: Lab) -> None:
     """The process itself, in the middle of 100 messages."""
     thing = lab.thing("a.csv", 1)
