@@ -12,7 +12,7 @@ import pika
 import pytest
 
 from headgate import topology
-from headgate.airflow_ext.callbacks import run_is_late, task_failed, task_will_retry
+from headgate.airflow_ext.callbacks import run_failed, run_is_late, task_failed, task_will_retry
 from headgate.errors import DataError, Retriable
 from headgate.failures import TASK_ERROR, TaskError
 from headgate.steps.report import report
@@ -118,3 +118,32 @@ def test_a_run_that_never_started_is_late_too(road: Road) -> None:
     assert road.rows("SELECT kind, subject, body #>> '{data,run_id}' FROM headgate.event") == [
         ("run.late", "test__1", None)
     ]
+
+
+def failed(dag_run_id: str) -> None:
+    """Airflow calls this when a DAG run is over and red."""
+    run_failed({"dag": SimpleNamespace(dag_id="egrid_plants"), "run_id": dag_run_id})  # type: ignore[arg-type]
+
+
+def test_a_run_that_failed_without_a_report_is_told_of_and_closed(road: Road) -> None:
+    road.open()
+
+    failed("test__1")
+    failed("test__1")  # the books are closed by now
+    failed("before_scan")
+
+    reasons = road.rows("SELECT subject, body #>> '{data,reason}' FROM headgate.event ORDER BY number")
+    assert reasons == [
+        ("test__1", "its DAG run ended before the books were closed"),
+        ("before_scan", "it ended before its books were opened"),
+    ]
+    assert road.rows("SELECT state FROM headgate.run") == [("failed",)]
+
+
+def test_a_run_whose_report_told_of_its_failure_is_not_told_of_again(road: Road) -> None:
+    run = road.open()
+    report(road.services, run, ["inspect"])
+
+    failed("test__1")
+
+    assert road.events() == ["run.finished", "run.failed"]

@@ -1,4 +1,4 @@
-"""What Airflow calls when a try of a task fails, and when a run misses its deadline.
+"""What Airflow calls when a try of a task or a whole run fails, and when a run misses its deadline.
 
 Imported while DAG files are parsed, so everything heavy is imported inside the functions. A callback is
 never in the way: what goes wrong here is logged, and the task's own outcome stays.
@@ -7,6 +7,7 @@ never in the way: what goes wrong here is logged, and the task's own outcome sta
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from headgate.failures import TaskError
+    from headgate.steps.services import Services
 
 KILLED = "the task's process ended without a word: killed, out of memory, or its machine is gone"
 PATIENCE = 30.0  # seconds that a callback waits for Postgres
@@ -50,18 +52,31 @@ def tell_late(dataset: str, dag_run_id: str, due_at: datetime) -> None:
     step(services(), dataset, dag_run_id, due_at)
 
 
+def run_failed(context: Context) -> None:
+    """The DAG run is over and red."""
+    from headgate.steps.failure import tell_failed
+
+    found: Any = context
+    told(lambda services: tell_failed(services, found["dag"].dag_id, found["run_id"]))
+
+
 def hand_over(context: Context, *, will_retry: bool) -> None:
     """Send what is known of the failure to the error consumer."""
+    from headgate.steps.failure import hand_over as step
+
+    told(lambda services: step(services, error_of(context, will_retry=will_retry)))
+
+
+def told(step: Callable[[Services], None]) -> None:
+    """Do it with services that wait a little."""
     import structlog
 
     from headgate.airflow_ext.hooks import task_settings
     from headgate.errors import HeadgateError
-    from headgate.steps.failure import hand_over as step
     from headgate.steps.services import Services
 
     try:
-        services = Services.of(task_settings(), patience=PATIENCE, reread=task_settings)
-        step(services, error_of(context, will_retry=will_retry))
+        step(Services.of(task_settings(), patience=PATIENCE, reread=task_settings))
     except HeadgateError as error:
         structlog.get_logger("headgate.callbacks").warning("the failure is not recorded", reason=str(error))
 

@@ -25,7 +25,7 @@ from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from headgate.airflow_ext.assets import loads_alias
-from headgate.airflow_ext.callbacks import run_is_late, task_failed, task_will_retry
+from headgate.airflow_ext.callbacks import run_failed, run_is_late, task_failed, task_will_retry
 from headgate.airflow_ext.documentation import dag_page
 from headgate.airflow_ext.operators import Settle
 from headgate.airflow_ext.schedule import timetable
@@ -122,6 +122,7 @@ def dag_arguments(contract: Contract) -> dict[str, Any]:
         "max_active_tasks": LANES_AT_ONCE,
         "tags": ["headgate", contract.schema, *contract.tags],
         "deadline": deadline(contract),
+        "on_failure_callback": run_failed,
         "params": form(contract),
         "default_args": task_arguments(contract),
     }

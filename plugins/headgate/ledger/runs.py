@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 
+UNOPENED = "it ended before its books were opened"
+MEND = "headgate errors list --where dataset={dataset}"
+
+
 @dataclass(frozen=True)
 class Run:
     """A row of ``headgate.run``; `dag_run_id` is Airflow's name of it."""
@@ -78,8 +82,12 @@ def get_run(conn: Connection, run_id: int) -> Run:
 def find_run(conn: Connection, dataset: str, dag_run_id: str) -> Run | None:
     """The run of an Airflow DAG run, if its first task has opened it."""
     with transaction(conn) as cursor:
-        cursor.execute(query("run_find"), {"dataset": dataset, "dag_run_id": dag_run_id})
-        return next(iter(records(cursor, Run)), None)
+        return _named(cursor, dataset, dag_run_id)
+
+
+def _named(cursor: Cursor, dataset: str, dag_run_id: str) -> Run | None:
+    cursor.execute(query("run_find"), {"dataset": dataset, "dag_run_id": dag_run_id})
+    return next(iter(records(cursor, Run)), None)
 
 
 def latest_run(conn: Connection, dataset: str) -> Run | None:
@@ -128,11 +136,22 @@ def run_event(kind: str, run: Run, data: Mapping[str, Any]) -> Event:
     return Event(kind, run.dataset, run.dag_run_id, about | dict(data), traceparent=traceparent(run.run_id))
 
 
+def run_has_failed(conn: Connection, dataset: str, dag_run_id: str) -> bool:
+    """Record that a DAG run failed whose books nobody has closed, or opened; False when they are closed."""
+    with transaction(conn) as cursor:
+        run = _named(cursor, dataset, dag_run_id)
+        if run is None:
+            told = {"dag_run_id": dag_run_id, "reason": UNOPENED, "mend": MEND.format(dataset=dataset)}
+            events.record(cursor, Event("run.failed", dataset, dag_run_id, told))
+        elif run.state == "running":
+            bury_runs(cursor, dataset, [run.run_id])
+        return run is None or run.state == "running"
+
+
 def run_is_late(conn: Connection, dataset: str, dag_run_id: str, due_at: datetime) -> bool:
     """Record that a run was not done in time; False when it is done by now."""
     with transaction(conn) as cursor:
-        cursor.execute(query("run_find"), {"dataset": dataset, "dag_run_id": dag_run_id})
-        run = next(iter(records(cursor, Run)), None)
+        run = _named(cursor, dataset, dag_run_id)
         if run is not None and run.state != "running":
             return False
         data = {"dag_run_id": dag_run_id, "due_at": due_at, "run_id": run.run_id if run else None}

@@ -65,6 +65,13 @@ def record(conn: Connection, error: TaskError) -> None:
         record_task_error(cursor, error)
 
 
+def tell_failed(services: Services, dataset: str, dag_run_id: str) -> None:
+    """A DAG run failed; the report step tells it, unless it could not run."""
+    if services.ledger(ledger.run_has_failed, dataset, dag_run_id):
+        log.warning("the run failed without a report", dataset=dataset, dag_run_id=dag_run_id)
+        relay(services)
+
+
 def tell_late(services: Services, dataset: str, dag_run_id: str, due_at: datetime) -> None:
     """A run is not done at the time that its contract names, unless it has been meanwhile."""
     if services.ledger(ledger.run_is_late, dataset, dag_run_id, due_at):
