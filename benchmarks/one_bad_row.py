@@ -3,8 +3,8 @@
     HEADGATE_HOME=.headgate/benchmark .venv/bin/python -m benchmarks.one_bad_row [--rows N] [--rounds N]
 
 Starts the servers of that home and works in a database of its own, dropped at the end. A figure is the best
-of the rounds, as other programs may use the machine: the handler's transaction, claim to commit. The bad row is
-found inside of it: the message is given to the handler once, nothing is sent again. Ends with 1 when a row
+of the rounds, as other programs may use the machine: the handler's transaction, claim to commit. The bad row
+is found inside of it: the message is given to the handler once, nothing is sent again. Ends with 1 when a row
 that Postgres names costs three times the clean batch or more; stops when the other rows are not all loaded.
 """
 

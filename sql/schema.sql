@@ -133,6 +133,8 @@ CREATE TABLE headgate.object (
     found_at timestamp with time zone DEFAULT now() NOT NULL,
     published_at timestamp with time zone,
     loaded_at timestamp with time zone,
+    receipts_pruned_at timestamp with time zone,
+    staging_pruned_at timestamp with time zone,
     CONSTRAINT object_state_check CHECK ((state = ANY (ARRAY['found'::text, 'inspected'::text, 'validated'::text, 'published'::text, 'loaded'::text, 'held'::text, 'duplicate'::text])))
 );
 ALTER TABLE headgate.object OWNER TO headgate_owner;
@@ -160,6 +162,59 @@ CREATE FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run big
    ORDER BY l.last_modified, l.key;
 END;
 ALTER FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) OWNER TO headgate_owner;
+CREATE FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, at_most integer, dry_run boolean) RETURNS TABLE(objects bigint, receipts bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '60s'
+    AS $$
+DECLARE
+    settled bigint[];
+BEGIN
+    IF NOT dry_run THEN
+        -- No consumer of the dataset is between its claim and its commit: see dataset_lock_shared.
+        PERFORM pg_advisory_xact_lock(hashtextextended('headgate.merge:' || of_dataset, 0));
+    END IF;
+    SELECT coalesce(array_agg(due.object_id), '{}') INTO settled
+    FROM (
+        SELECT o.object_id
+        FROM headgate.object o
+        WHERE o.dataset = of_dataset
+            AND o.state = 'loaded'
+            AND o.receipts_pruned_at IS NULL
+            AND o.loaded_at < before
+            AND NOT EXISTS (
+                SELECT FROM headgate.error e
+                WHERE e.object_id = o.object_id AND e.state IN ('retrying', 'parked', 'replayed')
+            )
+            AND NOT EXISTS (
+                SELECT FROM headgate.quarantine q
+                WHERE q.object_id = o.object_id AND q.state = 'open'
+            )
+            AND (SELECT b.balanced FROM headgate.books_object b WHERE b.object_id = o.object_id)
+        ORDER BY o.loaded_at
+        LIMIT at_most
+    ) due;
+    objects := cardinality(settled);
+    SELECT count(*) INTO receipts FROM headgate.receipt r WHERE r.object_id = ANY (settled);
+    IF NOT dry_run THEN
+        INSERT INTO headgate.closed_chunk
+            (chunk_id, batches, inserted, updated, unchanged, superseded, quarantined)
+        SELECT
+            r.chunk_id, count(*), sum(r.inserted), sum(r.updated), sum(r.unchanged), sum(r.superseded),
+            sum(r.quarantined)
+        FROM headgate.receipt r
+        WHERE r.object_id = ANY (settled)
+        GROUP BY r.chunk_id;
+        DELETE FROM headgate.receipt r WHERE r.object_id = ANY (settled);
+        DELETE FROM headgate.batch b
+        USING headgate.chunk c
+        WHERE c.chunk_id = b.chunk_id AND c.object_id = ANY (settled);
+        UPDATE headgate.object o SET receipts_pruned_at = now() WHERE o.object_id = ANY (settled);
+    END IF;
+    RETURN NEXT;
+END
+$$;
+ALTER FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, at_most integer, dry_run boolean) OWNER TO headgate_owner;
 CREATE TABLE headgate.quarantine (
     quarantine_id bigint NOT NULL,
     dataset text NOT NULL,
@@ -228,6 +283,18 @@ CREATE TABLE headgate.chunk (
     CONSTRAINT chunk_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'staged'::text, 'streamed'::text])))
 );
 ALTER TABLE headgate.chunk OWNER TO headgate_owner;
+CREATE TABLE headgate.closed_chunk (
+    chunk_id bigint NOT NULL,
+    batches bigint NOT NULL,
+    inserted bigint NOT NULL,
+    updated bigint NOT NULL,
+    unchanged bigint NOT NULL,
+    superseded bigint NOT NULL,
+    quarantined bigint NOT NULL,
+    rows bigint GENERATED ALWAYS AS (((((inserted + updated) + unchanged) + superseded) + quarantined)) STORED,
+    closed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE headgate.closed_chunk OWNER TO headgate_owner;
 CREATE TABLE headgate.receipt (
     message_id uuid NOT NULL,
     object_id bigint NOT NULL,
@@ -255,8 +322,8 @@ CREATE FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint
              WHEN (q.quarantine_id IS NOT NULL) THEN 'quarantined'::text
              WHEN (o.state <> ALL (ARRAY['published'::text, 'loaded'::text])) THEN 'not published'::text
              WHEN (c.chunk_id IS NULL) THEN 'no such row'::text
-             WHEN (b.message_id IS NULL) THEN 'blank'::text
-             WHEN (r.message_id IS NULL) THEN 'on its way'::text
+             WHEN ((b.message_id IS NULL) AND (x.chunk_id IS NULL)) THEN 'blank'::text
+             WHEN ((r.message_id IS NULL) AND (x.chunk_id IS NULL)) THEN 'on its way'::text
              WHEN (c.rows_blank > 0) THEN 'applied or blank'::text
              ELSE 'applied'::text
          END AS "case",
@@ -272,8 +339,8 @@ CREATE FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint
              ELSE NULL::bigint
          END AS "case",
      COALESCE(q.message_id, b.message_id) AS "coalesce",
-     COALESCE(q.created_at, r.applied_at, o.published_at, o.found_at) AS "coalesce"
-    FROM ((((headgate.object o
+     COALESCE(q.created_at, r.applied_at, o.loaded_at, o.published_at, o.found_at) AS "coalesce"
+    FROM (((((headgate.object o
       LEFT JOIN LATERAL ( SELECT p.chunk_id,
              p.ordinal,
              p.rows_blank
@@ -284,6 +351,7 @@ CREATE FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint
       LEFT JOIN headgate.quarantine q ON (((q.object_id = o.object_id) AND (q.row_number = row_history.of_row))))
       LEFT JOIN headgate.batch b ON (((b.chunk_id = c.chunk_id) AND ((row_history.of_row >= b.first_row) AND (row_history.of_row <= b.last_row)))))
       LEFT JOIN headgate.receipt r ON ((r.message_id = b.message_id)))
+      LEFT JOIN headgate.closed_chunk x ON ((x.chunk_id = c.chunk_id)))
    WHERE ((o.dataset = row_history.of_dataset) AND (o.key = row_history.of_key))
    ORDER BY o.object_id;
 END;
@@ -444,18 +512,18 @@ CREATE VIEW headgate.books_chunk AS
     c.ordinal AS chunk,
     c.state,
     c.rows_read AS read,
-    r.inserted,
-    r.updated,
-    r.unchanged,
-    r.superseded,
-    (c.rows_rejected + r.quarantined) AS quarantined,
+    (r.inserted + t.inserted) AS inserted,
+    (r.updated + t.updated) AS updated,
+    (r.unchanged + t.unchanged) AS unchanged,
+    (r.superseded + t.superseded) AS superseded,
+    ((c.rows_rejected + r.quarantined) + t.quarantined) AS quarantined,
     c.rows_blank AS blank,
-    (c.rows_accepted - r.rows) AS missing,
-    b.batches,
+    ((c.rows_accepted - r.rows) - t.rows) AS missing,
+    (b.batches + t.batches) AS batches,
     (b.batches - r.receipts) AS batches_missing,
     q.rows AS quarantine_rows,
-    ((c.state <> 'planned'::text) AND (b.rows = c.rows_accepted) AND (b.batches = r.receipts) AND (c.rows_read = (((((r.inserted + r.updated) + r.unchanged) + r.superseded) + c.rows_rejected) + r.quarantined)) AND ((c.rows_rejected + r.quarantined) = q.rows)) AS balanced
-   FROM ((((headgate.chunk c
+    ((c.state <> 'planned'::text) AND ((b.rows + t.rows) = c.rows_accepted) AND (b.batches = r.receipts) AND (c.rows_read = ((((((((((c.rows_rejected + r.inserted) + r.updated) + r.unchanged) + r.superseded) + r.quarantined) + t.inserted) + t.updated) + t.unchanged) + t.superseded) + t.quarantined)) AND (((c.rows_rejected + r.quarantined) + t.quarantined) = q.rows)) AS balanced
+   FROM (((((headgate.chunk c
      JOIN headgate.object o USING (object_id))
      CROSS JOIN LATERAL ( SELECT count(*) AS batches,
             (COALESCE(sum(p.rows), (0)::numeric))::bigint AS rows
@@ -470,6 +538,15 @@ CREATE VIEW headgate.books_chunk AS
             (COALESCE(sum(p.quarantined), (0)::numeric))::bigint AS quarantined
            FROM headgate.receipt p
           WHERE (p.chunk_id = c.chunk_id)) r)
+     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(p.batches), (0)::numeric))::bigint AS batches,
+            (COALESCE(sum(p.rows), (0)::numeric))::bigint AS rows,
+            (COALESCE(sum(p.inserted), (0)::numeric))::bigint AS inserted,
+            (COALESCE(sum(p.updated), (0)::numeric))::bigint AS updated,
+            (COALESCE(sum(p.unchanged), (0)::numeric))::bigint AS unchanged,
+            (COALESCE(sum(p.superseded), (0)::numeric))::bigint AS superseded,
+            (COALESCE(sum(p.quarantined), (0)::numeric))::bigint AS quarantined
+           FROM headgate.closed_chunk p
+          WHERE (p.chunk_id = c.chunk_id)) t)
      CROSS JOIN LATERAL ( SELECT count(*) AS rows
            FROM headgate.quarantine p
           WHERE (p.chunk_id = c.chunk_id)) q);
@@ -796,6 +873,8 @@ ALTER TABLE ONLY headgate.chunk
     ADD CONSTRAINT chunk_object_id_ordinal_key UNIQUE (object_id, ordinal);
 ALTER TABLE ONLY headgate.chunk
     ADD CONSTRAINT chunk_pkey PRIMARY KEY (chunk_id);
+ALTER TABLE ONLY headgate.closed_chunk
+    ADD CONSTRAINT closed_chunk_pkey PRIMARY KEY (chunk_id);
 ALTER TABLE ONLY headgate.dataset
     ADD CONSTRAINT dataset_pkey PRIMARY KEY (dataset, version);
 ALTER TABLE ONLY headgate.delivery
@@ -838,6 +917,7 @@ CREATE UNIQUE INDEX alert_unresolved ON headgate.alert USING btree (fingerprint)
 CREATE INDEX delivery_pending ON headgate.delivery USING btree (next_at) WHERE (state = 'pending'::text);
 CREATE INDEX error_of_dataset ON headgate.error USING btree (dataset, last_failed_at);
 CREATE INDEX error_of_message ON headgate.error USING btree (message_id) WHERE (message_id IS NOT NULL);
+CREATE INDEX error_of_object ON headgate.error USING btree (object_id) WHERE (state = ANY (ARRAY['retrying'::text, 'parked'::text, 'replayed'::text]));
 CREATE INDEX error_of_run ON headgate.error USING btree (run_id) WHERE (run_id IS NOT NULL);
 CREATE INDEX error_open ON headgate.error USING btree (state, last_failed_at) WHERE (state = ANY (ARRAY['retrying'::text, 'parked'::text, 'replayed'::text]));
 CREATE INDEX event_of_dataset ON headgate.event USING btree (dataset, number);
@@ -853,6 +933,8 @@ CREATE INDEX object_of_key ON headgate.object USING btree (dataset, key, bucket,
 CREATE INDEX object_of_lineage ON headgate.object USING btree (dataset, lineage, version);
 CREATE INDEX object_of_run ON headgate.object USING btree (run_id);
 CREATE INDEX object_read ON headgate.object USING btree (dataset, version) WHERE ((state = ANY (ARRAY['inspected'::text, 'validated'::text, 'published'::text, 'loaded'::text])) AND (replay_of IS NULL));
+CREATE INDEX object_receipts_kept ON headgate.object USING btree (dataset, loaded_at) WHERE ((state = 'loaded'::text) AND (receipts_pruned_at IS NULL));
+CREATE INDEX object_staging_kept ON headgate.object USING btree (object_id) WHERE ((state = ANY (ARRAY['loaded'::text, 'held'::text, 'duplicate'::text])) AND (staging_pruned_at IS NULL));
 CREATE INDEX object_unfinished ON headgate.object USING btree (dataset, object_id) WHERE (state = ANY (ARRAY['found'::text, 'inspected'::text, 'validated'::text, 'published'::text]));
 CREATE INDEX quarantine_incomplete ON headgate.quarantine USING btree (object_id) WHERE (line IS NULL);
 CREATE INDEX quarantine_of_chunk ON headgate.quarantine USING btree (chunk_id);
@@ -878,6 +960,8 @@ ALTER TABLE ONLY headgate.batch
     ADD CONSTRAINT batch_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES headgate.chunk(chunk_id) ON DELETE CASCADE;
 ALTER TABLE ONLY headgate.chunk
     ADD CONSTRAINT chunk_object_id_fkey FOREIGN KEY (object_id) REFERENCES headgate.object(object_id);
+ALTER TABLE ONLY headgate.closed_chunk
+    ADD CONSTRAINT closed_chunk_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES headgate.chunk(chunk_id) ON DELETE CASCADE;
 ALTER TABLE ONLY headgate.delivery
     ADD CONSTRAINT delivery_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES headgate.notification(notification_id) ON DELETE CASCADE;
 ALTER TABLE ONLY headgate.object
@@ -891,7 +975,7 @@ ALTER TABLE ONLY headgate.replay
 GRANT USAGE ON SCHEMA headgate TO headgate_loader;
 GRANT USAGE ON SCHEMA headgate TO headgate_pipeline;
 GRANT USAGE ON SCHEMA headgate TO headgate_reader;
-GRANT SELECT,INSERT,UPDATE ON TABLE headgate.error TO headgate_pipeline;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.error TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.error TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.error TO headgate_loader;
 REVOKE ALL ON FUNCTION headgate.error_matching(datasets text[], runs bigint[], objects bigint[], chunks bigint[], causes text[], classes text[], ids bigint[], message_ids text[], since timestamp with time zone, pattern text, states text[]) FROM PUBLIC;
@@ -904,6 +988,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE headgate.object TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.object TO headgate_loader;
 REVOKE ALL ON FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) TO headgate_pipeline;
+REVOKE ALL ON FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, at_most integer, dry_run boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, at_most integer, dry_run boolean) TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.quarantine TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.quarantine TO headgate_pipeline;
 GRANT INSERT ON TABLE headgate.quarantine TO headgate_loader;
@@ -916,13 +1002,16 @@ GRANT SELECT ON TABLE headgate.batch TO headgate_loader;
 GRANT SELECT ON TABLE headgate.chunk TO headgate_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.chunk TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.chunk TO headgate_loader;
+GRANT SELECT ON TABLE headgate.closed_chunk TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.closed_chunk TO headgate_reader;
+GRANT SELECT ON TABLE headgate.closed_chunk TO headgate_loader;
 GRANT SELECT ON TABLE headgate.receipt TO headgate_reader;
 GRANT SELECT ON TABLE headgate.receipt TO headgate_pipeline;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.receipt TO headgate_loader;
 REVOKE ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) TO headgate_pipeline;
 GRANT ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) TO headgate_reader;
-GRANT SELECT,INSERT,UPDATE ON TABLE headgate.silence TO headgate_pipeline;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.silence TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.silence TO headgate_reader;
 GRANT SELECT ON TABLE headgate.silence TO headgate_loader;
 REVOKE ALL ON FUNCTION headgate.silenced_until(labels jsonb) FROM PUBLIC;
@@ -936,7 +1025,7 @@ GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, 
 GRANT SELECT,INSERT ON TABLE headgate.adoption TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.adoption TO headgate_reader;
 GRANT SELECT ON TABLE headgate.alert TO headgate_reader;
-GRANT SELECT,UPDATE ON TABLE headgate.alert TO headgate_pipeline;
+GRANT SELECT,DELETE,UPDATE ON TABLE headgate.alert TO headgate_pipeline;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.alert TO headgate_loader;
 GRANT SELECT,UPDATE ON TABLE headgate.alert_group TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.alert_group TO headgate_reader;
@@ -964,14 +1053,14 @@ GRANT SELECT ON TABLE headgate.dataset TO headgate_loader;
 GRANT SELECT ON TABLE headgate.delivery TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.delivery TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.delivery TO headgate_loader;
-GRANT SELECT,INSERT,UPDATE ON TABLE headgate.event TO headgate_pipeline;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.event TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.event TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.event TO headgate_loader;
-GRANT SELECT,INSERT ON TABLE headgate.message_replay TO headgate_pipeline;
+GRANT SELECT,INSERT,DELETE ON TABLE headgate.message_replay TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.message_replay TO headgate_reader;
 GRANT SELECT ON TABLE headgate.migration TO headgate_reader;
 GRANT SELECT ON TABLE headgate.migration TO headgate_pipeline;
-GRANT SELECT ON TABLE headgate.notification TO headgate_pipeline;
+GRANT SELECT,DELETE ON TABLE headgate.notification TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.notification TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.notification TO headgate_loader;
 GRANT SELECT ON TABLE headgate.replay TO headgate_reader;

@@ -110,6 +110,20 @@ class Settings(BaseSettings):
     queue_stalled_seconds: float = Field(
         300, gt=0, description="Seconds without any receipt after which a queue counts as stalled"
     )
+    retention_receipts: int = Field(
+        90, ge=0, description="Days that messages and receipts of loaded objects are kept; 0: for ever"
+    )
+    retention_staging: int = Field(
+        14, ge=0, description="Days that staged bytes of objects that are done are kept; 0: for ever"
+    )
+    retention_errors: int = Field(90, ge=0, description="Days that settled errors are kept; 0: for ever")
+    retention_alerts: int = Field(
+        90, ge=0, description="Days that resolved alerts and sent notifications are kept; 0: for ever"
+    )
+    retention_events: int = Field(
+        30, ge=0, description="Days that events are kept after everyone has them; 0: for ever"
+    )
+
     log_format: str = Field(
         "auto", pattern="^(auto|json|console)$", description="json in services, console in a terminal"
     )

@@ -13,7 +13,7 @@ RETURNS TABLE (
     resolution    text,         -- open, replayed, dismissed
     replay_key    text,         -- the landing object that carries its replay, as this row of it
     replay_row    bigint,
-    message_id    uuid,         -- of the batch that carried it
+    message_id    uuid,         -- of the batch that carried it; NULL when that is pruned
     happened_at   timestamptz
 )
 LANGUAGE sql STABLE
@@ -28,8 +28,8 @@ BEGIN ATOMIC
             WHEN q.quarantine_id IS NOT NULL THEN 'quarantined'
             WHEN o.state NOT IN ('published', 'loaded') THEN 'not published'
             WHEN c.chunk_id IS NULL THEN 'no such row'
-            WHEN b.message_id IS NULL THEN 'blank'
-            WHEN r.message_id IS NULL THEN 'on its way'
+            WHEN b.message_id IS NULL AND x.chunk_id IS NULL THEN 'blank'
+            WHEN r.message_id IS NULL AND x.chunk_id IS NULL THEN 'on its way'
             WHEN c.rows_blank > 0 THEN 'applied or blank'  -- blank records are counted, not numbered
             ELSE 'applied'
         END,
@@ -44,7 +44,7 @@ BEGIN ATOMIC
             WHERE p.object_id = q.object_id AND p.replay_key = q.replay_key AND p.row_number <= q.row_number
         ) END,
         coalesce(q.message_id, b.message_id),
-        coalesce(q.created_at, r.applied_at, o.published_at, o.found_at)
+        coalesce(q.created_at, r.applied_at, o.loaded_at, o.published_at, o.found_at)
     FROM headgate.object o
     LEFT JOIN LATERAL (
         SELECT p.chunk_id, p.ordinal, p.rows_blank
@@ -56,6 +56,7 @@ BEGIN ATOMIC
     LEFT JOIN headgate.quarantine q ON q.object_id = o.object_id AND q.row_number = of_row
     LEFT JOIN headgate.batch b ON b.chunk_id = c.chunk_id AND of_row BETWEEN b.first_row AND b.last_row
     LEFT JOIN headgate.receipt r ON r.message_id = b.message_id
+    LEFT JOIN headgate.closed_chunk x ON x.chunk_id = c.chunk_id
     WHERE o.dataset = of_dataset AND o.key = of_key
     ORDER BY o.object_id;
 END;

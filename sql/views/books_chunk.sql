@@ -11,21 +11,23 @@ SELECT
     c.ordinal AS chunk,
     c.state,
     c.rows_read AS read,
-    r.inserted,
-    r.updated,
-    r.unchanged,
-    r.superseded,
-    c.rows_rejected + r.quarantined AS quarantined,
+    r.inserted + t.inserted AS inserted,
+    r.updated + t.updated AS updated,
+    r.unchanged + t.unchanged AS unchanged,
+    r.superseded + t.superseded AS superseded,
+    c.rows_rejected + r.quarantined + t.quarantined AS quarantined,
     c.rows_blank AS blank,
-    c.rows_accepted - r.rows AS missing,
-    b.batches,
+    c.rows_accepted - r.rows - t.rows AS missing,
+    b.batches + t.batches AS batches,
     b.batches - r.receipts AS batches_missing,
     q.rows AS quarantine_rows,
     c.state <> 'planned'
-    AND b.rows = c.rows_accepted
+    AND b.rows + t.rows = c.rows_accepted
     AND b.batches = r.receipts
-    AND c.rows_read = r.inserted + r.updated + r.unchanged + r.superseded + c.rows_rejected + r.quarantined
-    AND c.rows_rejected + r.quarantined = q.rows AS balanced
+    AND c.rows_read = c.rows_rejected
+        + r.inserted + r.updated + r.unchanged + r.superseded + r.quarantined
+        + t.inserted + t.updated + t.unchanged + t.superseded + t.quarantined
+    AND c.rows_rejected + r.quarantined + t.quarantined = q.rows AS balanced
 FROM headgate.chunk c
 JOIN headgate.object o USING (object_id)
 CROSS JOIN LATERAL (
@@ -45,6 +47,19 @@ CROSS JOIN LATERAL (
     FROM headgate.receipt p
     WHERE p.chunk_id = c.chunk_id
 ) r
+CROSS JOIN LATERAL (
+    -- What was pruned of them.
+    SELECT
+        coalesce(sum(p.batches), 0)::bigint AS batches,
+        coalesce(sum(p.rows), 0)::bigint AS rows,
+        coalesce(sum(p.inserted), 0)::bigint AS inserted,
+        coalesce(sum(p.updated), 0)::bigint AS updated,
+        coalesce(sum(p.unchanged), 0)::bigint AS unchanged,
+        coalesce(sum(p.superseded), 0)::bigint AS superseded,
+        coalesce(sum(p.quarantined), 0)::bigint AS quarantined
+    FROM headgate.closed_chunk p
+    WHERE p.chunk_id = c.chunk_id
+) t
 CROSS JOIN LATERAL (
     SELECT count(*) AS rows FROM headgate.quarantine p WHERE p.chunk_id = c.chunk_id
 ) q;

@@ -23,14 +23,16 @@ HEAVY = (
 
 
 def main(folder: Path) -> None:
-    """The file ``headgate_datasets.py`` of the folder: seconds, modules it drew in, and its DAGs."""
+    """The files of the folder: seconds, modules they drew in, and their DAGs."""
     from airflow.sdk import DAG  # what every DAG process has loaded before it reads a file
 
     socket.socket.connect = refuse  # type: ignore[method-assign]
     before = set(sys.modules)
     started = time.perf_counter()
-    names: dict[str, Any] = {"__file__": str(folder / "headgate_datasets.py"), "__name__": "dag_file"}
-    exec(compile((folder / "headgate_datasets.py").read_text(), names["__file__"], "exec"), names)
+    names: dict[str, Any] = {}
+    for file in sorted(folder.glob("*.py")):
+        names |= {"__file__": str(file), "__name__": "dag_file"}
+        exec(compile(file.read_text(), str(file), "exec"), names)
     seconds = time.perf_counter() - started
     drawn = {module.split(".")[0] for module in set(sys.modules) - before}
     dags = {name: dag for name, dag in names.items() if isinstance(dag, DAG)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from headgate.paths import dags_dir, datasets_dir
 from tests.dags.conftest import Python, last_json, python_with
 
 STEPS = ["gate", "inspect", "report", "scan", "settle", "stream", "validate"]
+MAINTENANCE = "headgate_maintenance"
 DATASETS = sorted(path.stem for path in datasets_dir().glob("*.yaml"))
 
 
@@ -20,7 +21,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_one_dag_a_contract_in_under_two_seconds_each_and_without_a_connection(parsed: Any) -> None:
-    assert sorted(parsed["dags"]) == DATASETS
+    assert sorted(parsed["dags"]) == sorted([*DATASETS, MAINTENANCE])
     assert parsed["seconds"] < 2.0 * len(DATASETS)
     assert parsed["heavy"] == []
 
@@ -28,6 +29,14 @@ def test_one_dag_a_contract_in_under_two_seconds_each_and_without_a_connection(p
 def test_a_task_process_builds_only_the_dag_of_its_task(airflow_python: Python) -> None:
     printed = airflow_python("parse.py", dags_dir(), _AIRFLOW_PARSING_CONTEXT_DAG_ID="egrid_plants")
     assert list(last_json(printed)["dags"]) == ["egrid_plants"]
+
+
+def test_the_maintenance_prunes_once_a_day_by_itself(parsed: Any) -> None:
+    dag = parsed["dags"][MAINTENANCE]
+    assert (dag["tasks"], dag["params"], dag["max_active_runs"]) == (["prune"], ["dry_run"], 1)
+    assert (
+        datetime.now(UTC) < datetime.fromisoformat(dag["first_run"]) < datetime.now(UTC) + timedelta(days=1)
+    )
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

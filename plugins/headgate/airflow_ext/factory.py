@@ -124,7 +124,7 @@ def dag_arguments(contract: Contract) -> dict[str, Any]:
         "deadline": deadline(contract),
         "on_failure_callback": run_failed,
         "params": form(contract),
-        "default_args": task_arguments(contract),
+        "default_args": task_arguments(contract.owner),
     }
 
 
@@ -139,10 +139,10 @@ def deadline(contract: Contract) -> DeadlineAlert | None:
     )
 
 
-def task_arguments(contract: Contract) -> dict[str, Any]:
+def task_arguments(owner: str) -> dict[str, Any]:
     """Retries for servers that are away; none for wrong data or a wrong set-up."""
     return {
-        "owner": contract.owner,
+        "owner": owner,
         "retries": 3,
         "retry_delay": timedelta(seconds=10),
         "retry_exponential_backoff": 2.0,

@@ -108,6 +108,15 @@ def report(dataset: str) -> dict[str, Any]:
     return {"run_id": run.run_id, **books.as_json()["rows"]}
 
 
+def maintain() -> dict[str, int]:
+    """Prune what is older than its rules say; what was removed."""
+    from airflow.sdk import get_current_context
+
+    from headgate.steps.maintain import maintain as step
+
+    return step(services(), dry_run=bool(get_current_context()["params"]["dry_run"]))
+
+
 def failed_steps(context: Context, dataset: str, dag_run_id: str) -> list[str]:
     """Tasks of this run that ended badly, in the order of the road."""
     ti: Any = context["ti"]

@@ -40,6 +40,7 @@ CONTRACT_PROPERTIES = frozenset(
         "indexes",
         "queueMessages",
         "queueSeconds",
+        "retention",
         "quarantineThreshold",
         "volumeTolerance",
     }
@@ -48,6 +49,7 @@ SERVER_PROPERTIES = frozenset({"formats", "delimiter", "sheet"})
 COLUMN_PROPERTIES = frozenset(
     {"aliases", "unit", "nullTokens", "form", "pad", "recode", "unitRules", "derive", "trim", "evolved"}
 )
+RETENTION = frozenset({"receipts", "staging", "errors", "alerts", "events"})
 RESERVED = "system"
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -163,6 +165,7 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         chunk_bytes=custom.get("chunkBytes"),
         schedule=_schedule(document),
         sla=_sla(document),
+        retention=_retention(custom.get("retention", {})),
         queue_messages=_positive(custom, "queueMessages"),
         queue_seconds=_positive(custom, "queueSeconds"),
         refuse=tuple(_refuse(item) for item in custom.get("refuse", ())),
@@ -223,6 +226,14 @@ def _derive(rule: Mapping[str, Any], column: str) -> Derive:
         raise ValueError(f"{place}: the pattern {rule['pattern']!r} needs exactly one group")
     source = _one_of(rule["source"], ("header", "key"), f"{place}: source")
     return Derive(source, str(rule["pattern"]), int(rule.get("add", 0)))
+
+
+def _retention(days: Mapping[str, Any]) -> dict[str, int]:
+    _known(days, RETENTION, "retention")
+    for name, value in days.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"retention: {name} is {value!r}; give whole days, 0 keeps for ever")
+    return dict(days)
 
 
 def _refuse(rule: Mapping[str, Any]) -> Refuse:

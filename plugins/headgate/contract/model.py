@@ -169,6 +169,7 @@ class Contract:
     chunk_bytes: int | None = None
     schedule: str | None = None  # cron
     sla: Mapping[str, str] = field(default_factory=dict)  # ODCS SLA property to "value unit"
+    retention: Mapping[str, int] = field(default_factory=dict)  # days by kind of record, before the settings'
     queue_messages: int | None = None  # that may wait in its queue before people hear of it
     queue_seconds: float | None = None  # that one of them may wait
     refuse: tuple[Refuse, ...] = ()

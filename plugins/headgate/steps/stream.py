@@ -13,7 +13,7 @@ from headgate.ledger import BatchRef
 from headgate.message import RowBatch, traceparent
 from headgate.steps import staging
 from headgate.steps.lanes import Share
-from headgate.steps.services import Services
+from headgate.steps.services import PATIENCE, Services
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -33,7 +33,7 @@ def stream(services: Services, share: Share) -> int:
     from headgate.publisher import Publisher
 
     services.settings.require("amqp_url")
-    with Publisher(services.amqp_url, name="headgate stream") as publisher:
+    with Publisher(services.amqp_url, name="headgate stream", deadline=PATIENCE) as publisher:
         return services.ledger(_send_all, services, publisher, share)
 
 

@@ -1,0 +1,29 @@
+-- Events that everyone has; but the newest of a condition that still lasts tells that it does.
+WITH due AS (
+    SELECT event_id
+    FROM headgate.event e
+    WHERE e.recorded_at < now() - make_interval(
+            days => nullif(coalesce(
+                (
+                    SELECT rule.days
+                    FROM unnest(%(datasets)s::text[], %(days)s::integer[]) AS rule (dataset, days)
+                    WHERE rule.dataset = e.dataset
+                ),
+                %(otherwise)s
+            ), 0)
+        )
+        AND e.published_at IS NOT NULL
+        AND e.folded_at IS NOT NULL
+        AND NOT (
+            e.status = 'firing'
+            AND NOT EXISTS (
+                SELECT FROM headgate.event n WHERE n.fingerprint = e.fingerprint AND n.number > e.number
+            )
+        )
+    ORDER BY event_id
+    LIMIT %(limit)s
+),
+gone AS (
+    DELETE FROM headgate.event e USING due WHERE e.event_id = due.event_id AND NOT %(dry_run)s
+)
+SELECT count(*) FROM due;

@@ -1,0 +1,17 @@
+-- Messages to people that were sent or given up, with their deliveries.
+WITH due AS (
+    SELECT notification_id
+    FROM headgate.notification n
+    WHERE n.created_at < now() - make_interval(days => nullif(%(otherwise)s, 0))
+        AND NOT EXISTS (
+            SELECT FROM headgate.delivery d
+            WHERE d.notification_id = n.notification_id AND d.state = 'pending'
+        )
+    ORDER BY notification_id
+    LIMIT %(limit)s
+),
+gone AS (
+    DELETE FROM headgate.notification n USING due
+    WHERE n.notification_id = due.notification_id AND NOT %(dry_run)s
+)
+SELECT count(*) FROM due;

@@ -1,0 +1,25 @@
+-- Who sent a message again, or dropped it, as long as the errors are kept.
+WITH due AS (
+    SELECT replay_id
+    FROM headgate.message_replay r
+    WHERE r.replayed_at < now() - make_interval(
+            days => nullif(coalesce(
+                (
+                    SELECT rule.days
+                    FROM unnest(%(datasets)s::text[], %(days)s::integer[]) AS rule (dataset, days)
+                    WHERE rule.dataset = r.dataset
+                ),
+                %(otherwise)s
+            ), 0)
+        )
+        AND NOT EXISTS (
+            SELECT FROM headgate.error e
+            WHERE e.message_id = r.message_id AND e.state IN ('retrying', 'parked', 'replayed')
+        )
+    ORDER BY replay_id
+    LIMIT %(limit)s
+),
+gone AS (
+    DELETE FROM headgate.message_replay r USING due WHERE r.replay_id = due.replay_id AND NOT %(dry_run)s
+)
+SELECT count(*) FROM due;
