@@ -6,7 +6,7 @@ import time
 
 from headgate.errors import AccessRefused
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds; a server that is back is noticed after half of it
 REFUSED_PATIENCE = 120.0  # seconds: credentials may be in rotation, but a wrong password should be told of
 
 

@@ -53,6 +53,9 @@ class Proxy:
         self._rate: float | None = None
         self._delay = 0.0
         self.passed = 0  # bytes, both directions of all connections together
+        self.held = threading.Event()
+        self._hold_at: int | None = None
+        self._cut_by: Callable[[socket.socket], None] = reset
         self.was_cut = threading.Event()
         self._left: dict[bool, int | None] = {True: None, False: None}
 
@@ -96,13 +99,23 @@ class Proxy:
         """Reset the open connections on both sides; new ones pass."""
         self._do(self._cut)
 
-    def cut_after(self, size: int, *, upstream: bool = False) -> None:
+    def cut_after(self, size: int, *, upstream: bool = False, orderly: bool = False) -> None:
         """Once, as soon as ``size`` more bytes came from the server (``upstream``: from clients), cut.
 
-        ``was_cut`` is set then.
+        ``was_cut`` is set then. ``orderly``: connections are closed, not reset.
         """
         self.was_cut.clear()
+        self._cut_by = socket.socket.close if orderly else reset
         self._do(lambda: self._left.update({upstream: size}))
+
+    def hold_at(self, size: int) -> None:
+        """When ``size`` more bytes have passed let nothing pass, until ``go_on``; ``held`` is set then."""
+        self._do(lambda: setattr(self, "_hold_at", self.passed + size))
+
+    def go_on(self) -> None:
+        """End of ``hold_at``."""
+        self._hold_at = None
+        self.held.clear()
 
     def refuse(self) -> None:
         """Reset the open connections and refuse new ones, until healed."""
@@ -174,14 +187,20 @@ class Proxy:
         while piece := await self._loop.sock_recv(source, PIECE):
             if self._delay:
                 await asyncio.sleep(self._delay)
+            await self._wait_while_held(len(piece))
             piece = self._allowed(piece, upstream)
             await self._send(sink, piece)
             self.passed += len(piece)
             if self._left[upstream] == 0:
                 self._left[upstream] = None
-                self._cut()
+                self._end_all(self._cut_by)
                 self.was_cut.set()
         sink.shutdown(socket.SHUT_WR)
+
+    async def _wait_while_held(self, more: int) -> None:
+        while self._hold_at is not None and self.passed + more >= self._hold_at:
+            self.held.set()
+            await asyncio.sleep(0.002)
 
     def _allowed(self, piece: bytes, upstream: bool) -> bytes:
         """What may still pass before the cut."""

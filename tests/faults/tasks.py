@@ -35,7 +35,7 @@ from tests.conftest import Buckets, Servers, fresh_buckets
 from tests.faults.drill import Round, drill
 from tests.faults.field import Field, open_field
 from tests.faults.load import Load
-from tests.faults.network import FAULTS, QUICK_BROKER, QUICK_POSTGRES, Fault
+from tests.faults.network import FAULTS, QUICK_BROKER, QUICK_POSTGRES
 from tests.faults.patience import until
 from tests.faults.proxy import Proxy
 from tests.integration.lab import DATASET, DOCUMENT, Row, Thing
@@ -54,7 +54,13 @@ SELECT (SELECT count(*) FROM headgate.receipt), (SELECT count(streamed_at) FROM 
     (SELECT string_agg(state, ',' ORDER BY object_id) FROM headgate.object),
     (SELECT string_agg(state, ',' ORDER BY run_id) FROM headgate.run)
 """
-PROGRESS_SETTINGS: dict[str, Any] = {"batch_bytes": 8_192, "lane_bytes": 1, "lanes": 2}
+# The newest version of a key must be in the table; an older one may have been held when it was replaced.
+UNFINISHED = """
+SELECT key, state
+FROM (SELECT DISTINCT ON (key) key, state FROM headgate.object ORDER BY key, object_id DESC) newest
+WHERE state NOT IN ('loaded', 'duplicate')
+"""
+TASK_SETTINGS: dict[str, Any] = {"batch_bytes": 8_192, "lane_bytes": 1, "lanes": 2}
 
 
 @dataclass
@@ -65,10 +71,7 @@ class File:
     body: bytes
     rows: list[Row]
     bad: tuple[int, ...]
-
-    @property
-    def count(self) -> int:
-        return len(self.rows) + len(self.bad)
+    etag: str = ""  # once it was put
 
 
 @dataclass
@@ -122,26 +125,38 @@ class Tasks:
 
     # -- files --------------------------------------------------------------------------------
 
-    def file(self, rng: Random, name: str = "") -> File:
-        """Content of a file that was never there before."""
+    def fresh_files(self, rng: Random) -> list[File]:
+        """Two new ones, in the bucket."""
+        files = [self.file(rng), self.file(rng)]
+        self.put(*files)
+        return files
+
+    def file(self, rng: Random, key: str = "") -> File:
+        """Content that was never there before, for a new key or for this one."""
         version = self.field.next_version()
-        numbers = sorted(rng.sample(range(1, ROWS + 1), ROWS // 200))
-        keys = rng.sample(range(KEYS), ROWS)
-        rows: list[Row] = [(f"k{key:07d}", float(version), f"v{version}") for key in keys]
-        text = io.StringIO("id,amount,note\n")
-        text.seek(0, io.SEEK_END)
-        for number, (key, amount, note) in enumerate(rows, 1):
-            text.write(f"{key},{'many' if number in numbers else amount},{note}\n")
-        good = [row for number, row in enumerate(rows, 1) if number not in numbers]
-        key = self.contract.prefix + (name or f"{version}.csv")
-        return File(key, text.getvalue().encode(), good, tuple(numbers))
+        bad = sorted(rng.sample(range(1, ROWS + 1), ROWS // 200))
+        rows: list[Row] = [
+            (f"k{number:07d}", float(version), f"v{version}") for number in rng.sample(range(KEYS), ROWS)
+        ]
+        lines = ["id,amount,note"]
+        for number, (name, amount, note) in enumerate(rows, 1):
+            lines.append(f"{name},{'many' if number in bad else amount},{note}")
+        good = [row for number, row in enumerate(rows, 1) if number not in bad]
+        body = "".join(f"{line}\n" for line in lines).encode()
+        return File(key or f"{self.contract.prefix}{version}.csv", body, good, tuple(bad))
 
     def put(self, *files: File) -> None:
         """Drop them into the bucket, in this order."""
         for file in files:
-            self.buckets.client.put_object(
+            put = self.buckets.client.put_object(
                 self.contract.bucket, file.key, io.BytesIO(file.body), len(file.body)
             )
+            file.etag = str(put.etag)
+
+    def remove(self, *files: File) -> None:
+        """Delete their objects."""
+        for file in files:
+            self.buckets.client.remove_object(self.contract.bucket, file.key)
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -185,10 +200,9 @@ class Tasks:
         """The check of every round: these files were loaded. A bad row has no receipt, but its quarantine."""
         things = [self._enter(file) for file in files]
         good, bad = sum(len(file.rows) for file in files), sum(len(file.bad) for file in files)
-        round_ = self.field.check(Load(tuple(things), (), good, bad), recover)
+        round_ = self.field.check(Load(tuple(things), (), good), recover)
         aside = self._quarantined(things)
-        states = self.field.sql("SELECT key, state FROM headgate.object WHERE state <> 'loaded'")
-        unfinished = [f"{key} is {state}" for key, state in states]
+        unfinished = [f"{key} is {state}" for key, state in self.field.sql(UNFINISHED)]
         return replace(
             round_,
             rows_in=round_.rows_in + bad,
@@ -197,27 +211,36 @@ class Tasks:
             doubled=round_.doubled + max(0, aside - bad),
         ).unless("; ".join(unfinished), not unfinished)
 
+    def was_loaded(self, file: File) -> bool:
+        """Whether this very content was, under its key."""
+        return bool(self._loaded(file))
+
+    def _loaded(self, file: File) -> list[tuple[Any, ...]]:
+        return self.field.sql(
+            "SELECT object_id, version, lineage FROM headgate.object"
+            " WHERE (key, etag, state) = (%s, %s, 'loaded')",
+            file.key,
+            file.etag,
+        )
+
+    def _enter(self, file: File) -> Thing:
+        """What must have come of a file, under the number and version that it got when it was found."""
+        loaded = self._loaded(file)
+        assert len(loaded) == 1, f"{file.key} was loaded {len(loaded)} times"
+        object_id, version, lineage = loaded[0]
+        with self.field.admin() as cursor:
+            expected = [(*row, version) for row in file.rows]
+            execute_values(cursor, "INSERT INTO drill.expected VALUES %s", expected, page_size=5_000)
+            refused = [(object_id, number) for number in file.bad]
+            execute_values(cursor, "INSERT INTO drill.refused VALUES %s", refused)
+        return Thing(object_id, version, lineage, 0)
+
     def _quarantined(self, things: Sequence[Thing]) -> int:
         [(rows,)] = self.field.sql(
             "SELECT count(*) FROM headgate.quarantine WHERE object_id = ANY (%s)",
             [thing.object_id for thing in things],
         )
         return int(rows)
-
-    def _enter(self, file: File) -> Thing:
-        """What must have come of a file, by the number and version that it got when it was found."""
-        with self.field.admin() as cursor:
-            cursor.execute(
-                "SELECT object_id, version, lineage FROM headgate.object WHERE key = %s"
-                " ORDER BY object_id DESC LIMIT 1",
-                (file.key,),
-            )
-            object_id, version, lineage = cursor.fetchone()
-            expected = [(*row, version) for row in file.rows]
-            execute_values(cursor, "INSERT INTO drill.expected VALUES %s", expected, page_size=5_000)
-            refused = [(object_id, number) for number in file.bad]
-            execute_values(cursor, "INSERT INTO drill.refused VALUES %s", refused)
-        return Thing(object_id, version, lineage, 0)
 
 
 def task(call: Callable[[], T]) -> T:
@@ -289,29 +312,27 @@ def settings_of(made: Field, buckets: Buckets, proxies: Mapping[str, Proxy]) -> 
             "s3_secret_key": SecretStr(buckets.secret_key),
             "s3_region": buckets.region,
             "staging_bucket": buckets.staging,
-            **PROGRESS_SETTINGS,
+            **TASK_SETTINGS,
         }
     )
 
 
 # -- drills ------------------------------------------------------------------------------------
 
-# Bytes that pass between them in a run, in both directions and roughly: a fault falls into the first 70 %.
-TRAFFIC = {"task-postgres": 100_000, "task-broker": 100_000, "task-store": 300_000}
+# Bytes that pass between them in a run, in both directions.
+TRAFFIC = {"task-postgres": 140_000, "task-broker": 47_000, "task-store": 625_000}
 
 
-def disturbed(tasks: Tasks, rng: Random, pair: str, fault: Fault) -> Round:
-    """A run of two files, with the fault at a random byte of what passes between the pair."""
+def begin(tasks: Tasks, rng: Random, pair: str, share: float = 0.9) -> Run:
+    """A run that has got to a random byte of what passes between the pair, in this first part of it."""
     tasks.field.database_crew()
-    files = [tasks.file(rng), tasks.file(rng)]
-    tasks.put(*files)
     proxy = tasks.proxies[pair]
-    point = proxy.passed + 0.7 * rng.random() * TRAFFIC[pair]
+    proxy.hold_at(int(share * rng.random() * TRAFFIC[pair]))
     run = tasks.start()
-    until(lambda: proxy.passed >= point or not run.goes_on, "the run gets to the point")
-    in_time = run.goes_on
-    fault(proxy, rng)
-    return tasks.settle(run, *files).unless("the run had ended before the fault", in_time)
+    until(lambda: proxy.held.is_set() or not run.goes_on, "the run gets to the point")
+    assert proxy.held.is_set() or run.error, "the run had ended before the fault"
+    proxy.go_on()
+    return run
 
 
 def drill_of(pair: str, kind: str) -> None:
@@ -319,7 +340,10 @@ def drill_of(pair: str, kind: str) -> None:
     fault, times, short = FAULTS[kind]
 
     def run(tasks: Tasks, rng: Random) -> Round:
-        return disturbed(tasks, rng, pair, fault)
+        files = tasks.fresh_files(rng)
+        going = begin(tasks, rng, pair)
+        fault(tasks.proxies[pair], rng)
+        return tasks.settle(going, *files)
 
     run.__doc__ = f"Between {pair.replace('-', ' and ')}. {fault.__doc__}"
     drill(f"net-{pair}-{kind}", times=times, short=short, ground=open_tasks)(run)

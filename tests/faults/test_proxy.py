@@ -163,3 +163,17 @@ def test_slow_is_as_slow_as_asked(proxy: Proxy) -> None:
         begin = time.monotonic()
         assert echoed(end, b"x") == b"x"
         assert 0.55 < time.monotonic() - begin < 3
+
+
+def test_held_at_a_byte_until_told_to_go_on(proxy: Proxy) -> None:
+    proxy.hold_at(3_000)
+    with connect(proxy) as end:
+        assert echoed(end, b"x" * 1_000) == b"x" * 1_000
+        end.sendall(b"y" * 1_000)
+        assert proxy.held.wait(5)
+        end.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            end.recv(1)
+        proxy.go_on()
+        end.settimeout(5)
+        assert receive(end, 1_000) == b"y" * 1_000
