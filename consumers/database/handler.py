@@ -76,10 +76,7 @@ class DatabaseHandler:
         try:
             read = [self._read(delivery) for delivery in deliveries]
             done = self._apply([item for item in read if isinstance(item, _Work)])
-            outcomes = [item if isinstance(item, Reject) else done[item.delivery.tag] for item in read]
-            if any(isinstance(outcome, Reject) for outcome in done.values()):
-                self.close()  # the next session looks at the tables anew
-            return outcomes
+            return [item if isinstance(item, Reject) else done[item.delivery.tag] for item in read]
         except DataError as error:
             self.close()
             raise Fatal(f"Postgres refused something that is not a row: {error}") from error
