@@ -461,6 +461,7 @@ CREATE TABLE headgate.alert_member (
     group_id bigint NOT NULL,
     alert_id bigint NOT NULL,
     told_at timestamp with time zone,
+    reminded_at timestamp with time zone,
     told_count bigint DEFAULT 0 NOT NULL,
     again boolean DEFAULT false NOT NULL,
     escalation integer DEFAULT 0 NOT NULL

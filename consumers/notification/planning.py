@@ -37,7 +37,8 @@ class Member(Alert):
     """An alert in a group, and what its receivers know of it."""
 
     group_id: int
-    told_at: datetime | None
+    told_at: datetime | None  # first
+    reminded_at: datetime | None  # last
     told_count: int
     again: bool  # that it goes on was told since the last reminder
     escalation: int  # steps taken
@@ -79,28 +80,24 @@ def plan(
     """Decide about one group that is due. ``now`` is the database's time."""
     receiver = receivers[route.receiver]
     changes = _Changes.of(route, group, members, now)
+    levels = {m.alert_id: _level(route, m, now) for m in changes.standing}
+    calls = _escalations(route, changes.standing, levels)
+    escalated = {
+        m.alert_id: levels[m.alert_id] for m in changes.standing if levels[m.alert_id] > m.escalation
+    }
     quiet_until = receiver.quiet_hours and receiver.quiet_hours.end_of(now)
     if quiet_until and changes.something and not _urgent(receiver, changes.opened):
-        return Plan(next_at=quiet_until, held=True)
-    escalations = _escalations(route, changes.standing, now)
-    messages = [
-        *_to_receiver(receiver, group, changes),
-        *_to_escalated(route, receivers, changes),
-        *(Message(step, "escalation", new=alerts) for step, alerts in escalations),
-    ]
-    leaving = [m for m in members if m.state == "resolved" or _is_told_once(m)]
-    staying = [m for m in members if m.state != "resolved" and not _is_told_once(m)]
-    sent_at = now if messages else group.sent_at
-    levels = {m.alert_id: _level(route, m, now) for m in changes.standing}
+        next_at = min([quiet_until, *_next_calls(route, changes.standing, levels, now)])
+        return Plan(messages=calls, escalated=escalated, next_at=next_at, held=True)
+    is_digest = group.held and not quiet_until
+    own = _to_receiver(receiver, "digest" if is_digest else _reason(group, changes), changes)
     return Plan(
-        messages=messages,
-        told=[m for m in changes.opened if not _is_told_once(m)],
+        messages=[*own, *_to_escalated(route, receivers, changes), *calls],
+        told=[m for m in changes.opened if not _leaves(m)],
         again=[m.alert_id for m in changes.again],
-        escalated={
-            m.alert_id: levels[m.alert_id] for m in changes.standing if levels[m.alert_id] > m.escalation
-        },
-        leaving=leaving,
-        next_at=_next_look(route, staying, levels, sent_at, now),
+        escalated=escalated,
+        leaving=[m for m in members if _leaves(m)],
+        next_at=_next_look(route, changes, [m for m in members if not _leaves(m)], levels, now),
     )
 
 
@@ -110,7 +107,7 @@ class _Changes:
 
     new: list[Member]  # open, never told
     again: list[Member]  # open, told, and happened more often since
-    reminders: list[Member]  # open, told long ago, and nothing else to tell
+    reminders: list[Member]  # open, and told long ago
     over: list[Member]  # told, and has ended
     passed: list[Member]  # ended before it was told, in quiet hours
     standing: list[Member]  # open and told before
@@ -122,12 +119,12 @@ class _Changes:
         ended = [m for m in members if m.state == "resolved" and m.silenced_until is None]
         new = [m for m in opened if m.told_at is None]
         standing = [m for m in opened if m.told_at is not None]
-        again = [m for m in standing if m.count > m.told_count and not m.again]
         over = [m for m in ended if m.told_at is not None and m.resolved_by not in _QUIET_ENDS]
         passed = [m for m in ended if m.told_at is None and group.held]
-        due = group.sent_at is not None and group.sent_at + route.repeat_interval <= now
-        reminders = standing if due and not (new or again or over) else []
-        return cls(new, again, reminders, over, passed, standing)
+        # One reminder for all of a group.
+        due = any(_reminded_at(m, now) + route.repeat_interval <= now for m in standing)
+        again = [m for m in standing if m.count > m.told_count and not m.again and not due]
+        return cls(new, again, standing if due else [], over, passed, standing)
 
     @property
     def opened(self) -> list[Member]:
@@ -140,9 +137,14 @@ class _Changes:
         return bool(self.opened or self.over or self.passed)
 
 
-def _is_told_once(member: Member) -> bool:
-    """News that were not silenced are told now, and over."""
-    return member.news and member.state == "open"
+def _leaves(member: Member) -> bool:
+    """What is over leaves its group, and so do news that are told now."""
+    return member.state == "resolved" or (member.news and member.state == "open")
+
+
+def _reminded_at(member: Member, now: datetime) -> datetime:
+    """When it was told last; what is told only now, now."""
+    return member.reminded_at or now
 
 
 def _urgent(receiver: Receiver, alerts: Iterable[Alert]) -> bool:
@@ -151,22 +153,19 @@ def _urgent(receiver: Receiver, alerts: Iterable[Alert]) -> bool:
     return bool(unless) and any(all(m.matches(alert.labels) for m in unless) for alert in alerts)
 
 
-def _to_receiver(receiver: Receiver, group: Group, changes: _Changes) -> list[Message]:
-    over = changes.over if receiver.send_resolved else []
+def _to_receiver(receiver: Receiver, reason: Reason, changes: _Changes) -> list[Message]:
     message = Message(
         receiver.name,
-        _reason(group, changes),
+        reason,
         new=changes.new,
         again=[*changes.again, *changes.reminders],
-        over=over,
+        over=changes.over if receiver.send_resolved else [],
         passed=changes.passed,
     )
     return [message] if message.alerts else []
 
 
 def _reason(group: Group, changes: _Changes) -> Reason:
-    if group.held:
-        return "digest"
     if changes.new and group.sent_at is None:
         return "new"
     if changes.new or changes.again:
@@ -185,37 +184,39 @@ def _to_escalated(route: Route, receivers: Mapping[str, Receiver], changes: _Cha
     return messages
 
 
-def _escalations(route: Route, standing: Sequence[Member], now: datetime) -> list[tuple[str, list[Member]]]:
+def _escalations(route: Route, standing: Sequence[Member], levels: Mapping[int, int]) -> list[Message]:
     """The steps that are due, each with the alerts that nobody has acknowledged in time."""
-    steps = []
+    messages = []
     for index, step in enumerate(route.escalate):
-        late = [m for m in standing if m.escalation <= index < _level(route, m, now)]
-        if late:
-            steps.append((step.receiver, late))
-    return steps
+        if late := [m for m in standing if m.escalation <= index < levels[m.alert_id]]:
+            messages.append(Message(step.receiver, "escalation", new=late))
+    return messages
 
 
 def _level(route: Route, member: Member, now: datetime) -> int:
     """The steps of escalation that should have been taken by now."""
-    assert member.told_at is not None
-    return sum(member.told_at + step.after <= now for step in route.escalate)
+    told_at = member.told_at or now
+    return sum(told_at + step.after <= now for step in route.escalate)
+
+
+def _next_calls(
+    route: Route, members: Sequence[Member], levels: Mapping[int, int], now: datetime
+) -> list[datetime]:
+    """When the next step of each is due."""
+    waiting = [(m.told_at or now, levels.get(m.alert_id, 0)) for m in members]
+    return [told + route.escalate[level].after for told, level in waiting if level < len(route.escalate)]
 
 
 def _next_look(
-    route: Route,
-    staying: Sequence[Member],
-    levels: Mapping[int, int],
-    sent_at: datetime | None,
-    now: datetime,
+    route: Route, changes: _Changes, staying: Sequence[Member], levels: Mapping[int, int], now: datetime
 ) -> datetime | None:
     """The first moment at which something is to be told even if nothing happens."""
     if not staying:  # the group stays for its interval: what flaps is not told more often than that
         return now + route.group_interval
-    moments = [m.silenced_until for m in staying if m.state == "silenced" and m.silenced_until is not None]
-    for member in staying:
-        if member.state != "open":
-            continue
-        moments.append((sent_at or now) + route.repeat_interval)
-        steps = route.escalate[levels.get(member.alert_id, 0) :]
-        moments += [(member.told_at or now) + step.after for step in steps[:1]]
-    return min(moments, default=None)
+    told = {m.alert_id for m in changes.opened}
+    opened = [m for m in staying if m.state == "open"]
+    ends = [m.silenced_until for m in staying if m.state == "silenced" and m.silenced_until is not None]
+    reminders = [
+        (now if m.alert_id in told else _reminded_at(m, now)) + route.repeat_interval for m in opened
+    ]
+    return min([*ends, *reminders, *_next_calls(route, opened, levels, now)], default=None)

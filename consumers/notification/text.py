@@ -116,10 +116,15 @@ def _details(alert: Alert) -> list[tuple[str, str]]:
         if isinstance(value, list) and value:
             found.append((name, ", ".join(map(str, value))))
         elif isinstance(value, dict) and value:
-            found.append((name, ", ".join(f"{key} → {other}" for key, other in value.items())))
+            found.append((name, ", ".join(_pair(key, other) for key, other in value.items())))
     return [
         (name, text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + "…") for name, text in found
     ]
+
+
+def _pair(name: str, value: object) -> str:
+    """An old name and a new one, or a name and its number."""
+    return f"{name} → {value}" if isinstance(value, str) else f"{name} {value}"
 
 
 def ways_out(alert: Alert, airflow_url: str) -> list[tuple[str, str]]:

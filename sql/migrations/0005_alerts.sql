@@ -61,12 +61,13 @@ CREATE INDEX alert_group_due ON headgate.alert_group (next_at);
 
 -- What is known of an alert by those whom its group tells.
 CREATE TABLE headgate.alert_member (
-    group_id   bigint      NOT NULL REFERENCES headgate.alert_group ON DELETE CASCADE,
-    alert_id   bigint      NOT NULL REFERENCES headgate.alert ON DELETE CASCADE,
-    told_at    timestamptz,                      -- first told
-    told_count bigint      NOT NULL DEFAULT 0,   -- the count that was told last
-    again      boolean     NOT NULL DEFAULT false,  -- that it goes on was told since the last reminder
-    escalation integer     NOT NULL DEFAULT 0,   -- steps of escalation taken
+    group_id    bigint      NOT NULL REFERENCES headgate.alert_group ON DELETE CASCADE,
+    alert_id    bigint      NOT NULL REFERENCES headgate.alert ON DELETE CASCADE,
+    told_at     timestamptz,                     -- first told
+    reminded_at timestamptz,                     -- last told
+    told_count  bigint      NOT NULL DEFAULT 0,  -- the count that was told last
+    again       boolean     NOT NULL DEFAULT false,  -- that it goes on was told since the last reminder
+    escalation  integer     NOT NULL DEFAULT 0,  -- steps of escalation taken
     PRIMARY KEY (group_id, alert_id)
 );
 CREATE INDEX alert_member_of_alert ON headgate.alert_member (alert_id);

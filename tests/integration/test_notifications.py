@@ -124,9 +124,10 @@ class Desk:
     def age(self, interval: str) -> None:
         """Let time pass for all that was told."""
         self.sql(
-            f"UPDATE headgate.alert_group SET sent_at = sent_at - interval '{interval}', next_at = now()"
+            f"UPDATE headgate.alert_member SET told_at = told_at - interval '{interval}',"
+            f" reminded_at = reminded_at - interval '{interval}'"
         )
-        self.sql(f"UPDATE headgate.alert_member SET told_at = told_at - interval '{interval}'")
+        self.sql("UPDATE headgate.alert_group SET next_at = now()")
 
 
 @pytest.fixture

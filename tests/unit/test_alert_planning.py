@@ -47,8 +47,9 @@ def member(number: int = 1, **values: Any) -> Member:
 
 
 def told(number: int = 1, *, minutes: float = 1, **values: Any) -> Member:
-    """An open alert that was told so long ago, when it had happened once."""
-    return member(number, told_at=NOW - timedelta(minutes=minutes), told_count=1, **values)
+    """An open alert that was told so long ago, when it had happened once, and not since."""
+    at = NOW - timedelta(minutes=minutes)
+    return member(number, **{"told_at": at, "reminded_at": at, "told_count": 1} | values)
 
 
 def planned(*members: Member, sent: float | None = None, now: datetime = NOW, **values: Any) -> Plan:
@@ -77,9 +78,15 @@ def test_that_it_goes_on_is_told_once_between_two_reminders() -> None:
     assert said(decided) == [("team", "update", [1])]
     assert decided.again == [1]
     assert planned(replace(told(), count=99, again=True), sent=5).messages == []
-    reminded = planned(replace(told(minutes=1), count=99, again=True), sent=240)
-    assert said(reminded) == [("team", "repeat", [1])]
+    reminded = planned(replace(told(minutes=240), count=99, again=True, escalation=2), sent=5)
+    assert said(reminded)[0] == ("team", "repeat", [1])
     assert reminded.again == []
+
+
+def test_a_reminder_is_one_for_the_group_and_comes_however_busy_it_is() -> None:
+    decided = planned(told(1, minutes=240), told(2, minutes=200), member(3), sent=1)
+    assert said(decided)[0] == ("team", "update", [3, 1, 2])
+    assert [m.alert_id for m in decided.told] == [3, 1, 2]
 
 
 def test_a_new_alert_in_a_group_is_an_update() -> None:
@@ -139,10 +146,20 @@ def test_news_are_told_and_leave() -> None:
 def test_in_quiet_hours_it_waits_for_the_digest_unless_it_is_urgent() -> None:
     night = NOW.replace(hour=23)
     held = planned(member(1), now=night, route=NIGHT.key)
-    assert (held.messages, held.told, held.held) == ((), (), True)
+    assert (held.messages, held.told, held.held) == ([], (), True)
     assert held.next_at == datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
-    urgent = planned(member(1), member(2, severity="critical"), now=night, route=NIGHT.key)
+    urgent = planned(member(1), member(2, severity="critical"), now=night, route=NIGHT.key, held=True)
     assert said(urgent) == [("sleeper", "new", [1, 2])]
+
+
+def test_quiet_hours_of_one_do_not_keep_the_next_from_being_called() -> None:
+    night = NOW.replace(hour=23)
+    nightly = replace(NIGHT, escalate=TOP.escalate)
+    long_ago = member(1, told_at=night - timedelta(minutes=20), reminded_at=night, told_count=1)
+    decided = plan(nightly, ROUTING.receivers, GROUP, [long_ago, member(2)], night)
+    assert said(decided) == [("lead", "escalation", [1])]
+    assert decided.held
+    assert decided.next_at == night + timedelta(minutes=40)
 
 
 def test_the_digest_tells_what_came_and_went_too() -> None:

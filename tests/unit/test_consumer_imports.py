@@ -9,7 +9,8 @@ SCRIPT = """
 import sys
 
 class Missing:
-    names = {"airflow", "great_expectations", "pandas", "pyarrow", "numpy", "minio", "httpx", "openpyxl"}
+    names = {"airflow", "great_expectations", "pandas", "pyarrow", "numpy", "minio", "openpyxl"} | {
+        "httpx", "apprise"}  # installed, but a start does not wait for them
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.names:
@@ -18,6 +19,7 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 import consumers
 import consumers.app, consumers.runner, consumers.database.handler, consumers.errors.handler
+import consumers.notification.service
 consumers.app.main(["database", "--help"])
 """
 
