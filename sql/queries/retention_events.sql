@@ -1,4 +1,5 @@
--- Events that everyone has; but the newest of a condition that still lasts tells that it does.
+-- Events that everyone has, the oldest first; but the newest of a condition that still lasts tells that it does,
+-- and its end stays as long as anything before it.
 WITH due AS (
     SELECT event_id
     FROM headgate.event e
@@ -20,7 +21,13 @@ WITH due AS (
                 SELECT FROM headgate.event n WHERE n.fingerprint = e.fingerprint AND n.number > e.number
             )
         )
-    ORDER BY event_id
+        AND NOT EXISTS (
+            SELECT FROM headgate.event o
+            WHERE o.fingerprint = e.fingerprint
+                AND o.number < e.number
+                AND (o.published_at IS NULL OR o.folded_at IS NULL)
+        )
+    ORDER BY number
     LIMIT %(limit)s
 ),
 gone AS (

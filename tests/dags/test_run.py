@@ -31,7 +31,8 @@ def folder(environment: Environment, tmp_path: Path) -> Path:
     """A DAG folder whose plants contract names the test's bucket, applied to the test's database."""
     made = tmp_path / "project" / "dags"
     (made / "datasets").mkdir(parents=True)
-    shutil.copy(dags_dir() / "headgate_datasets.py", made)
+    for file in dags_dir().glob("*.py"):
+        shutil.copy(file, made)
     shutil.copytree(expectations_dir(), made.parent / "expectations")
     text = (datasets_dir() / "egrid_plants.yaml").read_text(encoding="utf-8")
     path = made / "datasets" / "egrid_plants.yaml"
@@ -151,3 +152,16 @@ def test_a_missing_bucket_fails_at_once_without_retries(
     ]
     assert "does not exist" in failures[0].reason
     assert "steps/scan.py" in failures[0].trace
+
+
+def test_the_maintenance_says_what_it_removed(
+    airflow_python: Python, folder: Path, environment: Environment
+) -> None:
+    variables = {"AIRFLOW__CORE__DAGS_FOLDER": str(folder)}
+    printed = airflow_python("drive.py", folder, "headgate_maintenance", "{}", **variables)
+    print(printed)
+    (found,) = last_json(printed, "RESULT ")
+    assert (found["state"], found["tasks"]) == ("success", {"prune": ["success"]})
+    assert rows(environment, "SELECT kind, body #>> '{data,removed,receipts}' FROM headgate.event") == [
+        ("retention.finished", "0")
+    ]

@@ -243,7 +243,8 @@ FROM (VALUES
     ('3 goes', 'firing', 'lasts', now(), now()),
     ('4 stays: newest of what lasts', 'firing', 'lasts', now(), now()),
     ('5 stays: not published', 'info', 'a', NULL, now()),
-    ('6 stays: not folded', 'info', 'b', now(), NULL)
+    ('6 stays: not folded', 'firing', 'b', now(), NULL),
+    ('7 stays: its beginning does', 'resolved', 'b', now(), now())
 ) AS given (id, status, fingerprint, published, folded);
 """
 
@@ -264,7 +265,22 @@ def test_records_go_when_they_are_old_and_settled(database: Database) -> None:
     assert sql(database, "SELECT title FROM headgate.notification") == [("pending",)]
     assert sql(database, "SELECT count(*) FROM headgate.delivery") == [(1,)]
     events = [name for (name,) in sql(database, "SELECT event_id FROM headgate.event ORDER BY 1")]
-    assert [name[0] for name in events] == ["4", "5", "6"]
+    assert [name[0] for name in events] == ["4", "5", "6", "7"]
+
+
+def test_the_end_of_a_condition_does_not_go_before_its_beginning(database: Database) -> None:
+    """Else it would seem to last: a batch holds 1,000 events, and the beginning is in the second."""
+    sql(database, MANY_EVENTS)
+    assert pruned(database, MONTH) == {"events": 3000}
+
+
+MANY_EVENTS = """
+INSERT INTO headgate.event (event_id, kind, dataset, subject, severity, status, fingerprint, body,
+    recorded_at, published_at, folded_at)
+SELECT md5(n::text), 'run.failed', 'plants', '', 'info', CASE WHEN n > 1500 THEN 'resolved' ELSE 'firing' END,
+    (n % 1500)::text, '{}', now() - interval '31 days', now(), now()
+FROM generate_series(1, 3000) n ORDER BY n
+"""
 
 
 def test_the_command_says_what_would_go(environment: Environment) -> None:

@@ -16,7 +16,7 @@ from headgate.steps.services import Services
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from headgate.retention.prune import Told
+    from headgate.retention.pruning import Told
 
 log = structlog.get_logger("headgate.steps.maintain")
 
