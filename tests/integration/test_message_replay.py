@@ -253,13 +253,18 @@ def test_a_person_is_shown_what_would_be_done_and_asked(
     assert lab.ready(topology.rows_queue(DATASET)) == 3 - left
 
 
+def test_many_messages_leave_parking_at_once(environment: Environment, lab: Lab) -> None:
+    """A broker that is behind with acknowledgements forgets some when their channel ends."""
+    park_without_failing(lab, 150)
+    assert replay(environment).count("replayed") == 150
+    eventually(lambda: lab.ready(topology.rows_queue(DATASET)) == 150)
+    assert lab.ready(topology.PARKING_QUEUE) == 0
+    assert lab.sql("SELECT count(*) FROM headgate.message_replay") == [(150,)]
+
+
 def test_a_killed_replay_loses_and_doubles_nothing(environment: Environment, lab: Lab) -> None:
     """The process itself, in the middle of 100 messages."""
-    thing = lab.thing("a.csv", 1)
-    with channel(lab) as at_broker:
-        for number in range(100):
-            batch = lab.batch(thing, many(5, start=5 * number), first=5 * number + 1, batch=number)
-            at_broker.basic_publish("", topology.PARKING_QUEUE, batch.body, parked(batch))
+    park_without_failing(lab, 100)
     process = subprocess.Popen(
         [HEADGATE, "replay", "--all", "--yes"], env={**os.environ, **environment.variables}
     )
@@ -469,6 +474,16 @@ def taken(lab: Lab, queue: str) -> list[tuple[pika.BasicProperties, bytes]]:
 def damaged(batch: RowBatch) -> RowBatch:
     """Its body is not what was sent."""
     return replace(batch, body=batch.body[:-1] + b"!")
+
+
+def park_without_failing(lab: Lab, number: int) -> None:
+    """So many messages of one object with 5 rows each, put straight into parking."""
+    thing = lab.thing("a.csv", 1)
+    with channel(lab) as at_broker:
+        at_broker.confirm_delivery()
+        for place in range(number):
+            batch = lab.batch(thing, many(5, start=5 * place), first=5 * place + 1, batch=place)
+            at_broker.basic_publish("", topology.PARKING_QUEUE, batch.body, parked(batch))
 
 
 def parked(batch: RowBatch) -> pika.BasicProperties:

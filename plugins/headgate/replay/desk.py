@@ -30,7 +30,7 @@ from headgate.replay.queues import depths, give_back, held_one_by_one
 from headgate.replay.where import Where
 
 if TYPE_CHECKING:
-    from pika.adapters.blocking_connection import BlockingChannel
+    from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
     from psycopg2.extensions import connection as Connection
 
     from headgate.settings import Settings
@@ -40,7 +40,9 @@ Action = Literal["replayed", "applied", "dismissed"]
 Progress = Callable[[int], None]  # takes how many messages were looked at
 
 REPLAYS = 3  # of one message; more need ``force``
-PAGE = 50  # messages whose audit is one transaction
+# Messages whose audit is one transaction. Half of what a quorum queue's client in the broker lets be on its way
+# (rabbit.quorum_commands_soft_limit, 32): acknowledgements beyond that wait, and are lost when we hang up.
+PAGE = 16
 PATIENCE = 30.0  # seconds to wait for the broker's confirm of one message
 
 
@@ -277,6 +279,13 @@ def opened_desk(settings: Settings) -> Iterator[Desk]:
         )
         publisher = stack.enter_context(Publisher(amqp_url, name="headgate replay", deadline=PATIENCE))
         stack.enter_context(amqp.translated(amqp.where(amqp_url)))
-        channel = stack.enter_context(closing(amqp.connect(amqp_url, "headgate replay (reading)"))).channel()
+        connection = amqp.connect(amqp_url, "headgate replay (reading)")
+        stack.callback(_hang_up, connection)
+        channel = connection.channel()
         topology.declare(channel)
         yield Desk(conn, channel, publisher)
+
+
+def _hang_up(connection: BlockingConnection) -> None:
+    if connection.is_open:
+        connection.close()
