@@ -24,6 +24,7 @@ LIMIT = 3  # messages
 def killed(field: Field, rng: Random) -> Round:
     """RabbitMQ is killed (SIGKILL) while batches are sent and applied; its supervisor starts it again."""
     field.database_crew()
+    field.warm_up(rng)
     load = field.load(rng)
     sender = field.send(load.batches, pause=PAUSE)
     field.reaches(load, rng.random() * 0.7)

@@ -16,7 +16,7 @@ from tests.faults.load import Shape
 from tests.faults.patience import TooLongError, until
 
 BEFORE_COMMIT, IN_COMMIT = 1, 2  # the places of field.sql
-WIDE = Shape(objects=1, batches=4, rows=10_000, note="x" * 400)  # a COPY of some tens of milliseconds
+WIDE = Shape(objects=1, batches=3, rows=8_000, note="x" * 400)  # a COPY of some tens of milliseconds
 CONSUMERS_IN_COPY = (
     "SELECT split_part(application_name, ' ', 2) FROM pg_stat_progress_copy JOIN pg_stat_activity USING (pid)"
     " WHERE pg_stat_activity.datname = current_database() AND bytes_processed >= %s"
@@ -151,7 +151,7 @@ def frozen(field: Field, rng: Random) -> Round:
 def twice(field: Field, rng: Random) -> Round:
     """Four consumers get every message twice, in any order."""
     field.database_crew(4)
-    load = field.load(rng, Shape(batches=20))
+    load = field.load(rng)
     doubled = [*load.batches, *load.batches]
     rng.shuffle(doubled)
     return field.settle(load, field.send(doubled))

@@ -176,9 +176,7 @@ KNOWN_KEYS = "SELECT id FROM drill.expected JOIN lab.things USING (id) WHERE ver
 def hot_load(field: Field, rng: Random) -> tuple[Load, str, str]:
     """A load of one message, and the first and the last of the rows in the table that it updates."""
     field.database_crew()
-    if not field.sql("SELECT 1 FROM lab.things LIMIT 1"):
-        earlier = field.load(rng)
-        field.settle(earlier, field.send(earlier.batches))
+    field.warm_up(rng)
     hot = field.load(rng, Shape(objects=1, batches=1, rows=1_000, clean=True))
     keys = [key for (key,) in field.sql(KNOWN_KEYS, hot.things[0].version)]
     return hot, keys[0], keys[-1]

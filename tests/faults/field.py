@@ -101,6 +101,12 @@ class Field:
         """Begin to send a random part of it; ``go`` sends the rest, which a fault is to meet."""
         return self.send(load.batches, hold_at=rng.randrange(1, len(load.batches) - 3))
 
+    def warm_up(self, rng: Random) -> None:
+        """The first time: one load without a fault, so that queue and table are not of this very second."""
+        if not self.sql("SELECT 1 FROM headgate.receipt LIMIT 1"):
+            load = self.load(rng)
+            self.settle(load, self.send(load.batches))
+
     def receipts(self, load: Load) -> int:
         """Messages of it that were applied."""
         [(count,)] = self.sql(
