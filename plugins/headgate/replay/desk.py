@@ -40,8 +40,8 @@ Action = Literal["replayed", "applied", "dismissed"]
 Progress = Callable[[int], None]  # takes how many messages were looked at
 
 REPLAYS = 3  # of one message; more need ``force``
-# Messages whose audit is one transaction. Half of what a quorum queue's client in the broker lets be on its way
-# (rabbit.quorum_commands_soft_limit, 32): acknowledgements beyond that wait, and are lost when we hang up.
+# Messages whose audit is one transaction. Half of what the broker passes to a quorum queue without waiting
+# (rabbit.quorum_commands_soft_limit, 32): acknowledgements beyond that are lost when we hang up too soon.
 PAGE = 16
 PATIENCE = 30.0  # seconds to wait for the broker's confirm of one message
 
