@@ -13,11 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pika
 import psycopg2
 import pytest
 import yaml
 
-from headgate import db, events
+from headgate import db, events, topology
 from headgate.events import Event
 from headgate.publisher import Publisher
 from tests.integration.listener import Listener, listening
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Start = Callable[..., subprocess.Popen[bytes]]
 KILLS, ALERTS = 20, 500
+NOW = "2026-11-22T10:00:00+00:00"
 
 
 @pytest.fixture
@@ -99,6 +101,42 @@ def test_a_thousand_identical_failures_are_one_notification_and_one_update(
 
 def failure(number: int) -> Event:
     return Event("run.failed", "ships", f"run {number}", {"reason": "the disk is full", "run_id": number})
+
+
+def test_what_others_publish_while_the_database_is_away_is_told_when_it_is_back(
+    environment: Environment, listener: Listener, start: Start
+) -> None:
+    process = start(group_by=["..."], group_wait="0s")
+    tell(environment, [failure(1)])
+    eventually(lambda: len(listener.posted) == 1)
+    name = environment.database.name
+    elsewhere(environment, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    elsewhere(environment, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    attributes = {"source": "/meter", "type": "org.example.low", "status": "firing", "severity": "warning"}
+    with Publisher(environment.broker.url) as publisher:
+        publisher.emit(
+            {"specversion": "1.0", "id": "1", "subject": "m1", "dataset": "m", "time": NOW} | attributes
+        )
+    eventually(lambda: ready(environment) == 0)
+    elsewhere(environment, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    eventually(lambda: len(listener.posted) == 2)
+    assert listener.titles("team")[1] == "[warning] m: org.example.low m1"
+    assert process.poll() is None
+
+
+def elsewhere(environment: Environment, statement: str) -> None:
+    """Run a statement as the superuser, not in the test's database."""
+    url = environment.database.admin_url.rpartition("/")[0] + "/postgres"
+    with closing(psycopg2.connect(url)) as conn:
+        conn.autocommit = True
+        conn.cursor().execute(statement)
+
+
+def ready(environment: Environment) -> int:
+    """Messages that wait in the queue and that no consumer has in hand."""
+    with closing(pika.BlockingConnection(pika.URLParameters(environment.broker.url))) as connection:
+        declared = connection.channel().queue_declare(topology.NOTIFICATIONS_QUEUE, passive=True)
+        return int(declared.method.message_count)
 
 
 @pytest.mark.slow
