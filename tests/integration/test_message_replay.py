@@ -374,16 +374,32 @@ def test_what_the_books_wait_for_is_dismissed_by_force_only(environment: Environ
     assert lab.ready(topology.PARKING_QUEUE) == 0
 
 
+def task_failed(lab: Lab, ago: str) -> None:
+    """A task of the dataset failed so long ago."""
+    lab.sql(
+        "INSERT INTO headgate.error (error_key, source, class, cause, reason, dataset, state, task_id,"
+        " map_index, first_failed_at, last_failed_at) VALUES (gen_random_uuid(), 'task', 'fatal', 'task',"
+        " 'no bucket', %s, 'recorded', 'scan', -1, now() - %s::interval, now() - %s::interval)",
+        DATASET,
+        ago,
+        ago,
+    )
+
+
+def test_errors_of_tasks_are_resolved_by_a_run_that_succeeds_after_them(lab: Lab) -> None:
+    lab.thing("a.csv", 1)
+    lab.sql("UPDATE headgate.run SET state = 'success', finished_at = now() - interval '1 hour'")
+    task_failed(lab, "2 hours")
+    task_failed(lab, "1 minute")
+    lab.judge()
+    assert [state for _, state, _ in errors(lab)] == ["resolved", "recorded"]
+
+
 def test_errors_without_a_message_are_closed(environment: Environment, lab: Lab) -> None:
     """Of tasks, and of messages that somebody purged."""
     park(lab)
     lab.parked()
-    lab.sql(
-        "INSERT INTO headgate.error (error_key, source, class, cause, reason, dataset, state, task_id,"
-        " map_index, first_failed_at, last_failed_at) VALUES (gen_random_uuid(), 'task', 'fatal', 'task',"
-        " 'no bucket', %s, 'recorded', 'scan', -1, now(), now())",
-        DATASET,
-    )
+    task_failed(lab, "1 minute")
     assert "scan: no bucket" in headgate(environment, "errors", "list", "--where", "cause=task")
     assert "do not lie in parking any more" in headgate(environment, "replay", "--all", "--dry-run")
     done = json.loads(headgate(environment, "errors", "dismiss", "--all", "--note", "n", "--yes", "--json"))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 STATES = ("retrying", "parked", "replayed", "recorded", "resolved", "dismissed")
-OPEN = STATES[:4]  # recorded: a task's, which nothing closes but time or a person
+OPEN = STATES[:4]  # recorded: of a task, until a run of its dataset succeeds
 PAGE = 500
 
 
