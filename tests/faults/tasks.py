@@ -121,7 +121,7 @@ class Tasks:
 
     def services(self) -> Services:
         """As a task makes them when it starts."""
-        return Services.of(self.settings, patience=PATIENCE)
+        return Services.of(self.settings, patience=PATIENCE, reread=lambda: self.settings)
 
     # -- files --------------------------------------------------------------------------------
 
