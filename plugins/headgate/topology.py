@@ -6,6 +6,7 @@ limits (``max-length-bytes``, ``consumer-timeout``); it cannot take these guaran
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ ERRORS_QUEUE: Final = "headgate.errors"
 PARKING_QUEUE: Final = "headgate.parking"
 NOTIFICATIONS_QUEUE: Final = "headgate.notifications"
 _ROWS_QUEUES: Final = "headgate.rows."
+_A_ROWS_QUEUE: Final = re.compile(r"headgate\.rows\.[a-z_][a-z0-9_]{0,62}")
 _RETRY_QUEUES: Final = "headgate.retry."
 # What is not a dataset's stands under this word, which no dataset may have as its name.
 SYSTEM: Final = "system"
@@ -33,8 +35,8 @@ def rows_queue(dataset: str) -> str:
 
 
 def is_rows_queue(queue: str) -> bool:
-    """Whether a queue holds batches of a dataset."""
-    return queue.startswith(_ROWS_QUEUES)
+    """Whether a queue holds batches of a dataset; a message may name any queue as its own."""
+    return _A_ROWS_QUEUE.fullmatch(queue) is not None
 
 
 def dataset_of(queue: str) -> str:

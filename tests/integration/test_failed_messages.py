@@ -250,39 +250,30 @@ def test_a_copy_of_the_message_with_another_body_is_another_error(lab: Lab) -> N
     assert errors(lab, "cause", "message_id") == [("checksum", str(batch.message_id))] * 2
 
 
+def said(reason: str, *, cause: str = "checksum", **others: Any) -> dict[str, Any]:
+    """Properties that tell of a failure, as far as one may call it that."""
+    ours = {"cause": cause, "reason": reason} | {
+        name: value for name, value in others.items() if name in OURS
+    }
+    theirs = {name: value for name, value in others.items() if name not in OURS}
+    return {"headers": {f"x-headgate-{name}": value for name, value in ours.items()} | theirs}
+
+
+OURS = ("attempts", "queue", "trace")
 JUNK: dict[str, tuple[dict[str, Any], bytes]] = {
     "of type None": ({}, b"anything"),
     "not a task's error": ({"type": TASK_ERROR}, b'{"dataset": 1}'),
     "of type 'headgate.rows.v1'": ({"type": message.TYPE, "message_id": "a\0b"}, b"\0"),
-    "cannot be stored": (
-        {"headers": {"x-headgate-cause": "checksum", "x-headgate-attempts": 2**40}},
-        b"absurd numbers",
-    ),
-    "␀": ({"headers": {"x-headgate-cause": "checksum", "x-headgate-reason": "a\0b"}}, b"NUL"),
     "of type b'": ({"type": b"\xff\xfe", "headers": {b"\xff": b"\xfe"}}, b"not UTF-8"),
+    "cannot be stored": (said("absurd", attempts=2**40), b"absurd numbers"),
+    "␀": (said("a\0b"), b"NUL"),
+    "two words": (said("two words", cause="permission", queue="headgate.rows.two.words"), b"no such queue"),
+    "too long": (said("too long", cause="permission", queue="headgate.rows." + "q" * 300), b"no such name"),
     "wishes": (
-        {
-            "expiration": "60000",
-            "headers": {
-                "x-headgate-cause": "checksum",
-                "x-headgate-reason": "wishes",
-                "CC": ["parking.cc"],
-                "x-death": "yesterday",
-            },
-        },
-        b"wants copies and to expire",
+        said("wishes", CC=["parking.cc"], **{"x-death": "yesterday"}) | {"expiration": "60000"},
+        b"wishes",
     ),
-    "roomy": (
-        {
-            "headers": {
-                "x-headgate-cause": "checksum",
-                "x-headgate-reason": "roomy",
-                "x-headgate-trace": "t" * 8000,
-                "room": "r" * 119_000,
-            }
-        },
-        b"hardly any room",
-    ),
+    "roomy": (said("roomy", trace="t" * 8000, room="r" * 119_000), b"hardly any room"),
 }
 
 
@@ -297,7 +288,7 @@ def test_junk_among_the_failures_is_parked_each_once_and_stops_nobody(lab: Lab) 
     for reason in JUNK:
         assert sum(reason in found for found in reasons) == 1, (reason, reasons)
     assert {state for (state,) in errors(lab, "state")} == {"parked"}
-    wishes = parked[b"wants copies and to expire"]
+    wishes = parked[b"wishes"]
     assert wishes.expiration is None
     assert not {"CC", "x-death"} & wishes.headers.keys()
     assert len(parked[b"hardly any room"].headers["room"]) == 119_000
