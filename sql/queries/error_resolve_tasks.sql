@@ -1,9 +1,4 @@
--- Errors of tasks after which a run of the dataset has succeeded: it took up what they left.
-UPDATE headgate.error e
+-- Errors of tasks before a run that has succeeded: it took up what they left.
+UPDATE headgate.error
 SET state = 'resolved', resolved_at = now()
-WHERE e.state = 'recorded'
-    AND EXISTS (
-        SELECT
-        FROM headgate.run r
-        WHERE r.dataset = e.dataset AND r.state = 'success' AND r.finished_at > e.last_failed_at
-    );
+WHERE dataset = %(dataset)s AND state = 'recorded';
