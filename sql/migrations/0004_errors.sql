@@ -57,6 +57,5 @@ CREATE TABLE headgate.message_replay (
 CREATE INDEX message_replay_of_message ON headgate.message_replay (message_id);
 
 GRANT SELECT, INSERT, UPDATE ON headgate.error TO headgate_loader;
-GRANT SELECT ON headgate.run TO headgate_loader;
 GRANT INSERT, UPDATE ON headgate.error TO headgate_pipeline;
 GRANT INSERT ON headgate.message_replay TO headgate_pipeline;

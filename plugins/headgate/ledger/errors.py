@@ -128,9 +128,7 @@ def record_task_error(cursor: Cursor, error: TaskError) -> int:
 
 
 def resolve_errors(conn: Connection) -> int:
-    """Mark errors of messages that have their receipt by now, and of tasks whose work is done; how many."""
+    """Mark the errors of messages that have their receipt by now; how many."""
     with transaction(conn) as cursor:
         cursor.execute(query("error_resolve"))
-        resolved = cursor.rowcount
-        cursor.execute(query("error_resolve_tasks"))
-        return resolved + cursor.rowcount
+        return cursor.rowcount

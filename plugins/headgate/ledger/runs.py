@@ -111,12 +111,17 @@ def finish_run(
     reason: str | None = None,
     news: Sequence[Event] = (),
 ) -> Run:
-    """Close the run; `reason` says why it failed. `news` is recorded unless it was closed so before."""
+    """Close the run; `reason` says why it failed. `news` is recorded unless it was closed so before.
+
+    With a success the errors of the dataset's tasks so far are resolved: what they left has been done.
+    """
     with transaction(conn) as cursor:
         cursor.execute(query("run_lock"), {"run_id": run_id})
         (before,) = records(cursor, Run)
         cursor.execute(query("run_finish"), {"run_id": run_id, "state": state, "reason": reason})
         (run,) = records(cursor, Run)
+        if state == "success":
+            cursor.execute(query("error_resolve_tasks"), {"dataset": run.dataset})
         if (run.state, run.reason) != (before.state, before.reason):
             for event in news:
                 events.record_change(cursor, event)
