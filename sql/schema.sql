@@ -1046,7 +1046,6 @@ GRANT SELECT ON TABLE headgate.books_object TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.books_object TO headgate_reader;
 GRANT SELECT ON TABLE headgate.run TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.run TO headgate_pipeline;
-GRANT SELECT ON TABLE headgate.run TO headgate_loader;
 GRANT SELECT ON TABLE headgate.books_run TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.books_run TO headgate_reader;
 GRANT SELECT ON TABLE headgate.dataset TO headgate_reader;
