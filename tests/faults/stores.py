@@ -17,7 +17,7 @@ from tests.faults.tasks import Tasks, begin, open_tasks
 PAIR = "task-store"
 
 
-@drill("store-killed", times=5, short=1, ground=open_tasks)
+@drill("store-killed", times=5, ground=open_tasks)
 def killed(tasks: Tasks, rng: Random) -> Round:
     """The store is killed (SIGKILL) at a random byte of a run, and started again by its supervisor."""
     files = tasks.fresh_files(rng)
@@ -32,9 +32,10 @@ def killed(tasks: Tasks, rng: Random) -> Round:
 def away(tasks: Tasks, rng: Random) -> Round:
     """The store is stopped for a minute in the middle of a run, which goes on soon after its return."""
     files = tasks.fresh_files(rng)
-    run = begin(tasks, rng, PAIR, 0.5)
+    run = begin(tasks, rng, PAIR, 0.6, held=True)
     server = tasks.field.server("s3")
     server.stop()
+    tasks.proxies[PAIR].go_on()
     time.sleep(MINUTE)
     assert run.goes_on, "the run did not need the store"
     server.start()
@@ -43,7 +44,7 @@ def away(tasks: Tasks, rng: Random) -> Round:
     return round_.unless(late, round_.recover <= BACK_WITHIN)
 
 
-@drill("store-ends-in-mid-body", times=6, short=1, ground=open_tasks)
+@drill("store-ends-in-mid-body", times=4, ground=open_tasks)
 def ends_in_mid_body(tasks: Tasks, rng: Random) -> Round:
     """The store closes connections in good order in the middle of an answer, as when it shuts down."""
     files = tasks.fresh_files(rng)
@@ -54,7 +55,7 @@ def ends_in_mid_body(tasks: Tasks, rng: Random) -> Round:
     return tasks.settle(run, *files)
 
 
-@drill("store-answers-5xx", times=5, short=1, ground=open_tasks)
+@drill("store-answers-5xx", times=4, short=1, ground=open_tasks)
 def answers_5xx(tasks: Tasks, rng: Random) -> Round:
     """For some seconds every request is answered with 500, 502, 503, 504 or 429, as XML, HTML or nothing."""
     files = tasks.fresh_files(rng)
@@ -112,7 +113,7 @@ BODIES = (
 )
 
 
-@drill("object-rewritten-in-mid-read", times=6, short=1, ground=open_tasks)
+@drill("object-rewritten-in-mid-read", times=5, short=1, ground=open_tasks)
 def rewritten(tasks: Tasks, rng: Random) -> Round:
     """An object is rewritten at a random byte of the run that reads it. Of the old content all rows arrive or
     none, as that run found it; the next run brings the new content."""

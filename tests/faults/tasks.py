@@ -35,7 +35,7 @@ from tests.conftest import Buckets, Servers, fresh_buckets
 from tests.faults.drill import Round, drill
 from tests.faults.field import Field, open_field
 from tests.faults.load import Load
-from tests.faults.network import FAULTS, QUICK_BROKER, QUICK_POSTGRES
+from tests.faults.network import FAULTS, QUICK_BROKER, QUICK_POSTGRES, SHORT
 from tests.faults.patience import until
 from tests.faults.proxy import Proxy
 from tests.integration.lab import DATASET, DOCUMENT, Row, Thing
@@ -323,21 +323,26 @@ def settings_of(made: Field, buckets: Buckets, proxies: Mapping[str, Proxy]) -> 
 TRAFFIC = {"task-postgres": 140_000, "task-broker": 47_000, "task-store": 625_000}
 
 
-def begin(tasks: Tasks, rng: Random, pair: str, share: float = 0.9) -> Run:
-    """A run that has got to a random byte of what passes between the pair, in this first part of it."""
+def begin(tasks: Tasks, rng: Random, pair: str, share: float = 0.9, *, held: bool = False) -> Run:
+    """A run that has got to a random byte of what passes between the pair, in this first part of it.
+
+    ``held``: nothing passes between them until the proxy is told to go on.
+    """
     tasks.field.database_crew()
     proxy = tasks.proxies[pair]
     proxy.hold_at(int(share * rng.random() * TRAFFIC[pair]))
     run = tasks.start()
     until(lambda: proxy.held.is_set() or not run.goes_on, "the run gets to the point")
     assert proxy.held.is_set() or run.error, "the run had ended before the fault"
-    proxy.go_on()
+    if not held:
+        proxy.go_on()
     return run
 
 
 def drill_of(pair: str, kind: str) -> None:
     """Register the drill of a pair and a kind of fault."""
-    fault, times, short = FAULTS[kind]
+    fault, times = FAULTS[kind]
+    name = f"net-{pair}-{kind}"
 
     def run(tasks: Tasks, rng: Random) -> Round:
         files = tasks.fresh_files(rng)
@@ -346,7 +351,7 @@ def drill_of(pair: str, kind: str) -> None:
         return tasks.settle(going, *files)
 
     run.__doc__ = f"Between {pair.replace('-', ' and ')}. {fault.__doc__}"
-    drill(f"net-{pair}-{kind}", times=times, short=short, ground=open_tasks)(run)
+    drill(name, times=times, short=int(name in SHORT), ground=open_tasks)(run)
 
 
 for _pair in TRAFFIC:
