@@ -15,7 +15,7 @@ from tests.faults.servers import running_servers
 SHORT = [drill for drill in all_drills() if drill.short_times]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hurt_servers() -> Iterator[Servers]:
     """Not those of the other tests."""
     with running_servers() as servers:
