@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -26,7 +27,7 @@ from headgate.replay.staging import replay_lost
 from headgate.steps.report import report
 from headgate.steps.services import Services
 from headgate.steps.settle import settled
-from headgate.steps.stream import stream
+from headgate.steps.stream import message_of, stream
 from tests.integration.lab import DATASET, Lab, many
 from tests.integration.road import CONSUMER, counts, make_road, plants
 from tests.integration.road import many as plants_lines
@@ -513,6 +514,6 @@ def parked(batch: RowBatch) -> pika.BasicProperties:
 
 
 def from_staging(environment: Environment, where: Where = Where()) -> Tally:  # noqa: B008
-    services = Services.of(environment.settings, patience=5.0)
+    make = partial(message_of, Services.of(environment.settings, patience=5.0))
     with opened_desk(environment.settings) as desk:
-        return replay_lost(desk, services, Order(where, "tester", source="staging"), lambda _: None)
+        return replay_lost(desk, make, Order(where, "tester", source="staging"), lambda _: None)

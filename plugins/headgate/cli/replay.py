@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace as changed
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -70,10 +71,11 @@ def dealing(desk: Desk, settings: Settings, order: Order) -> tuple[Deal, int | N
     from headgate.failures import delays_of
     from headgate.replay.staging import replay_lost
     from headgate.steps.services import Services
+    from headgate.steps.stream import message_of
 
     if order.source == "staging":
-        services = Services.of(settings, patience=PATIENCE)
-        return lambda order, progress: replay_lost(desk, services, order, progress), None
+        make = partial(message_of, Services.of(settings, patience=PATIENCE))
+        return lambda order, progress: replay_lost(desk, make, order, progress), None
     waiting = desk.waiting(order.source, delays_of(settings.retry_delays))
     return lambda order, progress: desk.replay(waiting, order, progress), sum(waiting.values())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,12 +14,13 @@ from headgate.ledger import BatchRef
 from headgate.replay.desk import PAGE, Decision, Desk, Done, Order, Progress, Tally, in_pages, too_often
 from headgate.replay.message import WaitingMessage
 from headgate.replay.where import Where
-from headgate.steps.stream import message_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from headgate.steps.services import Services
+    from headgate.message import RowBatch
+
+MakeMessage = Callable[[BatchRef, tuple[str, ...]], "RowBatch"]  # of a batch, with these columns
 
 NO_RECEIPT = "no receipt"  # stands where other messages have their cause
 
@@ -47,14 +48,14 @@ def lost_batches(conn: Connection, where: Where) -> Iterator[LostBatch]:
         after = (found[-1].chunk_id, found[-1].batch)
 
 
-def replay_lost(desk: Desk, services: Services, order: Order, progress: Progress) -> Tally:
-    """Send them again, by the rules of ``Desk.replay``."""
+def replay_lost(desk: Desk, make: MakeMessage, order: Order, progress: Progress) -> Tally:
+    """Send them again, by the rules of ``Desk.replay``. ``make`` reads the bytes from the staging bucket."""
     tally = Tally()
-    in_pages(_sent(desk, services, order, tally, progress), partial(desk.record, order))
+    in_pages(_sent(desk, make, order, tally, progress), partial(desk.record, order))
     return tally
 
 
-def _sent(desk: Desk, services: Services, order: Order, tally: Tally, progress: Progress) -> Iterator[Done]:
+def _sent(desk: Desk, make: MakeMessage, order: Order, tally: Tally, progress: Progress) -> Iterator[Done]:
     queued: dict[str, int] = {}
     for batch in lost_batches(desk.conn, order.where):
         progress(tally.looked_at)
@@ -63,7 +64,7 @@ def _sent(desk: Desk, services: Services, order: Order, tally: Tally, progress: 
         waiting = _waiting(batch)
         decision = _decide(waiting, queued[batch.dataset], order)
         if decision.action and not order.dry_run:
-            decision = _send(desk, services, batch, waiting)
+            decision = _send(desk, make, batch, waiting)
             if decision.action:
                 yield Done(waiting, "replayed")
         tally.add(waiting, decision)
@@ -77,10 +78,10 @@ def _decide(waiting: WaitingMessage, queued: int, order: Order) -> Decision:
     return too_often(waiting, order) or Decision("replayed")
 
 
-def _send(desk: Desk, services: Services, batch: LostBatch, waiting: WaitingMessage) -> Decision:
+def _send(desk: Desk, make: MakeMessage, batch: LostBatch, waiting: WaitingMessage) -> Decision:
     """``left`` says it when the staged bytes are gone or damaged."""
     try:
-        made = message_of(services, batch, tuple(batch.columns))
+        made = make(batch, tuple(batch.columns))
     except (DataError, Fatal) as error:
         return Decision(None, f"{error} Run the object with --reload.")
     desk.resend(waiting, message.encode(made), made.body)
