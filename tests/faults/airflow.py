@@ -1,7 +1,7 @@
-"""Airflow's own processes die: those of tasks, their supervisors, the scheduler, the triggerer.
+"""Airflow's own processes die: those of tasks, their workers, the scheduler, the triggerer.
 
-The whole private stack in a home of its own. The rounds of a drill run side by side, each on a dataset of its
-own: the first call starts them all, each call takes the outcome of one.
+The whole private stack in a home of its own. Rounds may run side by side, each on a dataset of its own: the
+first call starts them, each call takes the outcome of one.
 """
 
 from __future__ import annotations
@@ -182,10 +182,11 @@ Fault = Callable[[Trip, Random], None]
 
 @dataclass
 class Convoy:
-    """The trips of a drill; ``faults`` has one for each."""
+    """The trips of a drill, ``together`` or one after the other; ``faults`` are those still to come."""
 
     stack: DrillStack
     faults: list[Fault]
+    together: bool
     trips: list[tuple[Trip, Thread]] = field(default_factory=list)
 
     def close(self) -> list[str]:
@@ -197,20 +198,22 @@ class Convoy:
         return []
 
     def next(self, rng: Random) -> Round:
-        """The next trip's outcome; the first call starts all of them."""
+        """The next trip's outcome."""
         if not self.trips:
-            self.trips = [self._start(number, rng) for number in range(len(self.faults))]
+            begun = self.faults if self.together else self.faults[:1]
+            self.faults = self.faults[len(begun) :]
+            self.trips = [self._start(number, fault, rng) for number, fault in enumerate(begun)]
         trip, thread = self.trips.pop(0)
         thread.join(400)
         return check(trip)
 
-    def _start(self, number: int, rng: Random) -> tuple[Trip, Thread]:
+    def _start(self, number: int, fault: Fault, rng: Random) -> tuple[Trip, Thread]:
         dataset, own = DATASETS[number], Random(rng.random())
         mark = f"{own.randrange(1 << 32):x}"
         rows = [(f"{mark}-{n}", float(n), f"note {n}") for n in range(ROWS - BAD)]
         put(self.stack, dataset, mark, rows)
         trip = Trip(self.stack, dataset, rows, self.stack.api.trigger(dataset, {}))
-        thread = Thread(target=self._strike, args=(self.faults[number], trip, own), daemon=True)
+        thread = Thread(target=self._strike, args=(fault, trip, own), daemon=True)
         thread.start()
         return trip, thread
 
@@ -271,24 +274,24 @@ def waiting(stack: DrillStack) -> dict[str, int]:
     return {queue["name"]: queue["messages"] for queue in listed if queue.get("messages")}
 
 
-def ground(faults: list[Fault]) -> Ground:
+def ground(faults: list[Fault], together: bool) -> Ground:
     """A convoy with these faults on the running stack."""
 
     @contextmanager
     def open_convoy(_: Servers, name: str) -> Iterator[Convoy]:
-        yield Convoy(running_stack(), faults)
+        yield Convoy(running_stack(), faults, together)
 
     return open_convoy
 
 
-def drill_of(name: str, story: str, faults: list[Fault]) -> None:
+def drill_of(name: str, story: str, faults: list[Fault], *, together: bool) -> None:
     """Register a drill with a round for each fault."""
 
     def run(convoy: Convoy, rng: Random) -> Round:
         return convoy.next(rng)
 
     run.__doc__ = story
-    drill(name, times=len(faults), ground=ground(faults))(run)
+    drill(name, times=len(faults), ground=ground(faults, together))(run)
 
 
 # -- faults ------------------------------------------------------------------------------------
@@ -339,20 +342,24 @@ drill_of(
     "The process of a task is killed (SIGKILL), as by a machine that runs out of memory: one round for each"
     " step, all side by side.",
     [partial(kill_task, step) for step in STEPS],
+    together=True,
 )
 drill_of(
     "airflow-worker-killed",
     "A worker of Airflow and the task under it are killed (SIGKILL), as when a machine dies: nobody is left"
     " to say so, Airflow notices by missing heartbeats.",
     [partial(kill_task, step, supervisor=True) for step in ("inspect", "validate", "stream")],
+    together=True,
 )
 drill_of(
     "airflow-scheduler-killed",
     "The scheduler is killed (SIGKILL) in the middle of runs and started again by its supervisor.",
-    [restart_scheduler],
+    [restart_scheduler] * 2,
+    together=False,
 )
 drill_of(
     "airflow-triggerer-killed",
     "The triggerer is killed (SIGKILL) while settle is deferred, and started again by its supervisor.",
-    [restart_triggerer],
+    [restart_triggerer] * 2,
+    together=False,
 )

@@ -147,7 +147,7 @@ def write(tasks: Tasks, **urls: str) -> None:
     tasks.field.crew.variables = kept
 
 
-def drill_of(server: str, login: Callable[[Tasks], AbstractContextManager[Login]]) -> None:
+def drill_of(server: str, title: str, login: Callable[[Tasks], AbstractContextManager[Login]]) -> None:
     """Register the drill of a server."""
 
     @contextmanager
@@ -167,14 +167,14 @@ def drill_of(server: str, login: Callable[[Tasks], AbstractContextManager[Login]
         return tasks.settle(going, *files)
 
     run.__doc__ = (
-        f"The credentials of tasks and consumers at the {server} are changed and their sessions ended in the"
-        " middle of a run; the new ones stand in their settings seconds later. No process is restarted."
+        f"Passwords at {title} are changed and sessions ended in the middle of a run; tasks and consumers"
+        " find the new ones in their settings seconds later. None of them is restarted."
     )
     drill(f"credentials-rotated-{server}", times=3, short=1 if server == "postgres" else 0, ground=ground)(
         run
     )
 
 
-drill_of("postgres", postgres_login)
-drill_of("broker", broker_login)
-drill_of("store", store_login)
+drill_of("postgres", "Postgres", postgres_login)
+drill_of("broker", "RabbitMQ", broker_login)
+drill_of("store", "the store", store_login)

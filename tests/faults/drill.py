@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from tests.conftest import Servers
 
 # Modules that register drills when they are imported.
-MODULES = ("consumers", "failures", "brokers", "databases")
+MODULES = (
+    "consumers",
+    "failures",
+    "brokers",
+    "databases",
+    "network",
+    "tasks",
+    "stores",
+    "credentials",
+    "clocks",
+    "airflow",
+)
 
 Ground = Callable[["Servers", str], AbstractContextManager[Any]]
 

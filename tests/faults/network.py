@@ -29,14 +29,14 @@ Fault = Callable[[Proxy, Random], None]
 
 
 def cut(proxy: Proxy, rng: Random) -> None:
-    """Connections are reset in the middle of what is being sent, at a random byte of either direction."""
+    """connections are reset in the middle of what is being sent, at a random byte of either direction."""
     proxy.cut_after(int(10 ** rng.uniform(0, 3.7)), upstream=rng.random() < 0.5)
     if not proxy.was_cut.wait(3):  # so much did not come
         proxy.cut()
 
 
 def lose(proxy: Proxy, rng: Random) -> None:
-    """Packets vanish without a word: for some seconds, or, of the connections that are open, for ever."""
+    """packets vanish without a word: for some seconds, or, of the connections that are open, for ever."""
     if rng.random() < 0.5:
         proxy.silence()
         time.sleep(1 + 2 * rng.random())
@@ -46,7 +46,7 @@ def lose(proxy: Proxy, rng: Random) -> None:
 
 
 def slow(proxy: Proxy, rng: Random) -> None:
-    """For some seconds few bytes pass, late."""
+    """for some seconds few bytes pass, late."""
     proxy.slow(rate=rng.uniform(20_000, 100_000), delay=rng.uniform(0.005, 0.05))
     time.sleep(1 + 2 * rng.random())
     proxy.heal()
@@ -95,6 +95,12 @@ def open_network(servers: Servers, name: str) -> Iterator[Network]:
         yield Network(field, proxies)
 
 
+def story(pair: str, fault: Fault) -> str:
+    """What the page of the drills says."""
+    names = pair.replace("-", " and ").replace("postgres", "Postgres")
+    return f"Between {names}: {fault.__doc__}"
+
+
 def drill_of(pair: str, kind: str) -> None:
     """Register the drill of a pair and a kind of fault."""
     fault, times = FAULTS[kind]
@@ -108,7 +114,7 @@ def drill_of(pair: str, kind: str) -> None:
         fault(network.proxies[pair], rng)
         return network.field.settle(load, sender)
 
-    run.__doc__ = f"Between {pair.replace('-', ' and ')}. {fault.__doc__}"
+    run.__doc__ = story(pair, fault)
     drill(name, times=times, short=int(name in SHORT), ground=open_network)(run)
 
 

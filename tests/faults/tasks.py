@@ -35,7 +35,7 @@ from tests.conftest import Buckets, Servers, fresh_buckets
 from tests.faults.drill import Round, drill
 from tests.faults.field import Field, open_field
 from tests.faults.load import Load
-from tests.faults.network import FAULTS, QUICK_BROKER, QUICK_POSTGRES, SHORT
+from tests.faults.network import FAULTS, QUICK_BROKER, QUICK_POSTGRES, SHORT, story
 from tests.faults.patience import until
 from tests.faults.proxy import Proxy
 from tests.integration.lab import DATASET, DOCUMENT, Row, Thing
@@ -350,7 +350,7 @@ def drill_of(pair: str, kind: str) -> None:
         fault(tasks.proxies[pair], rng)
         return tasks.settle(going, *files)
 
-    run.__doc__ = f"Between {pair.replace('-', ' and ')}. {fault.__doc__}"
+    run.__doc__ = story(pair, fault)
     drill(name, times=times, short=int(name in SHORT), ground=open_tasks)(run)
 
 
