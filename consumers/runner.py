@@ -147,7 +147,7 @@ class Runner:
         self._settle_all(settled)
 
     def _settle_all(self, settled: list[tuple[tuple[Delivery, int], Outcome]]) -> None:
-        stuck = False
+        stuck: list[tuple[Delivery, int]] = []
         for (delivery, weight), outcome in settled:
             if delivery.session != self._broker.session:
                 continue  # by a lost connection: it is on the queue again, and comes again
@@ -158,10 +158,10 @@ class Runner:
                     log.info("message waits", message_id=delivery.message_id, seconds=after, reason=reason)
                     self._put_back([(delivery, weight)], after)
                 case Reject() | Forward():
-                    # One that cannot go on has waited long enough for all: heartbeats must go on.
-                    stuck = stuck or not self._hand_over(delivery, outcome)
-                    if stuck:
-                        self._put_back([(delivery, weight)], _FIRST_PAUSE)
+                    # The first that cannot go on has waited for all: heartbeats must not.
+                    if stuck or not self._hand_over(delivery, outcome):
+                        stuck.append((delivery, weight))
+        self._put_back(stuck, _FIRST_PAUSE)
 
     def _hand_over(self, delivery: Delivery, outcome: Reject | Forward) -> bool:
         """Copy it where it goes, then acknowledge it; whether that could be done."""

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from structlog.testing import capture_logs
 
 from consumers.broker import Broker as ConsumerBroker
 from consumers.delivery import Delivery, Done, Outcome, Reject, Retry
@@ -87,9 +88,11 @@ def waiting(broker: Broker, queue: str) -> int:
         return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
 
 
-def runner(broker: Broker, handler: Letters, *, shutdown: float = 10) -> Runner:
+def runner(
+    broker: Broker, handler: Letters, *, shutdown: float = 10, handover: Handover | None = None
+) -> Runner:
     options = Options(Limits(1 << 20, 4, 0.05), tick=0.1, shutdown=shutdown, until_idle=0.8)
-    handover = Handover(Publisher(broker.url, deadline=10), "letters")
+    handover = handover or Handover(Publisher(broker.url, deadline=10), "letters")
     return Runner(handler, ConsumerBroker(broker.url, "letters", 8), handover, options)
 
 
@@ -100,6 +103,22 @@ def test_each_outcome_goes_its_way(broker: Broker) -> None:
     assert handler.seen == [[b"one", b"two", b"three"], [b"two"]]
     assert waiting(broker, QUEUE) == 0
     assert waiting(broker, topology.ERRORS_QUEUE) == 1
+
+
+def test_messages_that_cannot_be_handed_over_stay_in_hand_and_only_the_first_is_waited_for(
+    broker: Broker,
+) -> None:
+    def unreadable(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        return [Reject(Cause.UNDECODABLE, "unreadable") for _ in deliveries]
+
+    handler = Letters(unreadable)
+    send(broker, handler, b"one", b"two", b"three")
+    nowhere = Handover(Publisher("amqp://guest:guest@127.0.0.1:1/", deadline=0.3), "letters")
+    with capture_logs() as logs:
+        assert runner(broker, handler, handover=nowhere).run() == EXIT_STOPPED
+    assert [line["event"] for line in logs].count("message cannot go on yet") == 1
+    assert handler.seen == [[b"one", b"two", b"three"]] * 2
+    assert waiting(broker, QUEUE) == 0
 
 
 def test_messages_are_held_while_a_server_is_away(broker: Broker) -> None:
