@@ -933,7 +933,7 @@ CREATE INDEX object_newest ON headgate.object USING btree (dataset, version) WHE
 CREATE INDEX object_of_key ON headgate.object USING btree (dataset, key, bucket, object_id);
 CREATE INDEX object_of_lineage ON headgate.object USING btree (dataset, lineage, version);
 CREATE INDEX object_of_run ON headgate.object USING btree (run_id);
-CREATE INDEX object_read ON headgate.object USING btree (dataset, version) WHERE ((state = ANY (ARRAY['inspected'::text, 'validated'::text, 'published'::text, 'loaded'::text])) AND (replay_of IS NULL));
+CREATE INDEX object_read ON headgate.object USING btree (dataset, version, object_id) WHERE ((state = ANY (ARRAY['inspected'::text, 'validated'::text, 'published'::text, 'loaded'::text])) AND (replay_of IS NULL));
 CREATE INDEX object_receipts_kept ON headgate.object USING btree (dataset, loaded_at) WHERE ((state = 'loaded'::text) AND (receipts_pruned_at IS NULL));
 CREATE INDEX object_staging_kept ON headgate.object USING btree (object_id) WHERE ((state = ANY (ARRAY['loaded'::text, 'held'::text, 'duplicate'::text])) AND (staging_pruned_at IS NULL));
 CREATE INDEX object_unfinished ON headgate.object USING btree (dataset, object_id) WHERE (state = ANY (ARRAY['found'::text, 'inspected'::text, 'validated'::text, 'published'::text]));

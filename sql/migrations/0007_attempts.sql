@@ -14,5 +14,5 @@ CREATE TABLE headgate.adoption (
 GRANT SELECT, INSERT ON headgate.adoption TO headgate_pipeline;
 
 -- The newest object before another one, whose header is compared with that of the other.
-CREATE INDEX object_read ON headgate.object (dataset, version)
+CREATE INDEX object_read ON headgate.object (dataset, version, object_id)
     WHERE state IN ('inspected', 'validated', 'published', 'loaded') AND replay_of IS NULL;

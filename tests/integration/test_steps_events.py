@@ -74,10 +74,12 @@ def test_changed_columns_are_told_once_with_the_difference(road: Road) -> None:
     road.put("a.csv", plants(plant(1)))
     road.run()
 
+    header = "SEQPLT24,YEAR,PSTATABB,PNAME,ORISPL,NAMEPCAP,Odd"
     for name in ("b.csv", "c.csv"):
-        header = "SEQPLT24,YEAR,PSTATABB,PNAME,ORISPL,NAMEPCAP,Odd"
         road.put(name, plants(plant(2), header=header))
-        road.run()
+    road.run()
+    road.put("d.csv", plants(plant(3), header=header))
+    road.run()
 
     (data,) = told(road, "schema.drifted")
     assert data["key"].endswith("b.csv")

@@ -34,7 +34,7 @@ def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> Ru
     state, reason = verdict(books, Params.of(run.params), failed_steps)
     reason = reason or carried_on(services.ledger(ledger.taken_over, run.run_id))
     contract = Contracts(services, run.dataset).version(run.contract_version)
-    history = services.ledger(ledger.volumes, run, RUNS_COMPARED)
+    history = services.ledger(ledger.volumes, run, RUNS_COMPARED) if books.run.read else []
     news = news_of(run, contract, books, (state, reason), history)
     run = services.ledger(ledger.finish_run, run.run_id, state, reason, news)
     relay(services)
