@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from consumers.notification.sending import FIRST_PAUSE, Outbox
-from consumers.notification.text import run_link
+from consumers.notification.text import Installation, run_link
 from headgate.alerts.address import Address
 from headgate.alerts.alert import Alert
 from headgate.alerts.channels import feed
@@ -33,12 +33,11 @@ EVERY: Final = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Feeder:
-    """``outbox`` knows which channels rest. ``environment`` and ``airflow_url`` stand in the alerts."""
+    """``outbox`` knows which channels rest."""
 
     routing: Routing
     outbox: Outbox
-    environment: str
-    airflow_url: str
+    installation: Installation
 
     def feed_due(self, conn: Connection) -> None:
         """Feed each Alertmanager that has not heard of a change, or nothing at all for a while."""
@@ -68,9 +67,9 @@ class Feeder:
             return
         cursor.execute(query("alertmanager_alerts"))
         alerts = [alert for alert in records(cursor, Alert) if self._goes_to(alert, receiver)]
-        links = {alert.alert_id: run_link(alert, self.airflow_url) for alert in alerts}
+        links = {alert.alert_id: run_link(alert, self.installation) for alert in alerts}
         try:
-            feed(address.read() or "", alerts, environment=self.environment, link=links)
+            feed(address.read() or "", alerts, environment=self.installation.environment, link=links)
         except HeadgateError as error:
             raise Unfed(str(error)) from error
         cursor.execute(query("alertmanager_fed"), key | {"at": at})

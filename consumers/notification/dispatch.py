@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumers.notification.folding import audible, join_groups, lock, wake
 from consumers.notification.planning import Group, Member, Message, Plan, plan
-from consumers.notification.text import words
+from consumers.notification.text import Installation, words
 from headgate.alerts.alert import Alert
 from headgate.alerts.routing import Receiver, Routing
 from headgate.db import query, records
@@ -37,11 +37,10 @@ class _Unresolved(Alert):
 
 @dataclass(frozen=True)
 class Dispatch:
-    """Writes messages. ``environment`` and ``airflow_url`` stand in their texts."""
+    """Writes messages."""
 
     routing: Routing
-    environment: str
-    airflow_url: str
+    installation: Installation
 
     def reroute(self, cursor: Cursor) -> None:
         """After a change of the routing file: alerts that are not over go where they belong now."""
@@ -107,7 +106,7 @@ class Dispatch:
         cursor.execute(query("alert_close_told"), {"alert_ids": news})
 
     def _write(self, cursor: Cursor, message: Message) -> None:
-        said = words(message, environment=self.environment, airflow_url=self.airflow_url)
+        said = words(message, self.installation)
         values = {
             "receiver": message.receiver,
             "reason": message.reason,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg2
 import structlog
@@ -19,6 +18,7 @@ from consumers.notification.alertmanager import Feeder
 from consumers.notification.dispatch import Dispatch
 from consumers.notification.folding import FOLD_LIMIT, fold
 from consumers.notification.sending import Outbox
+from consumers.notification.text import Installation
 from headgate import db, events, topology
 from headgate.alerts.channels import check_addresses
 from headgate.alerts.routing import Routing, load_routing
@@ -35,14 +35,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("consumers.notification")
 
 RELAY_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Installation:
-    """What messages say of where they come from."""
-
-    environment: str
-    airflow_url: str
 
 
 class NotificationHandler:
@@ -177,7 +169,7 @@ class NotificationHandler:
         self._outbox.send_due(conn, self._file.routing)
 
     def _feed(self, conn: Connection) -> None:
-        Feeder(self._file.routing, self._outbox, **self._words).feed_due(conn)
+        Feeder(self._file.routing, self._outbox, self._installation).feed_due(conn)
 
     def _look(self) -> None:
         """The watch must never keep people from hearing what is known already."""
@@ -188,11 +180,7 @@ class NotificationHandler:
 
     @property
     def _dispatch(self) -> Dispatch:
-        return Dispatch(self._file.routing, **self._words)
-
-    @property
-    def _words(self) -> dict[str, Any]:
-        return vars(self._installation)
+        return Dispatch(self._file.routing, self._installation)
 
 
 class _RoutingFile:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from consumers.notification.handler import Installation, NotificationHandler
+from consumers.notification.handler import NotificationHandler
+from consumers.notification.text import Installation
 from headgate import db
 from headgate.alerts.routing import routing_file
 from headgate.publisher import Publisher

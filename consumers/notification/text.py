@@ -20,6 +20,14 @@ SEVERITIES = ("info", "warning", "critical")
 
 
 @dataclass(frozen=True)
+class Installation:
+    """Where messages come from: its name, and Airflow's address (empty: there are no links to runs)."""
+
+    environment: str
+    airflow_url: str = ""
+
+
+@dataclass(frozen=True)
 class Words:
     """A message in words. ``severity`` is the worst of what is still wrong, else info."""
 
@@ -28,8 +36,8 @@ class Words:
     severity: str
 
 
-def words(message: Message, *, environment: str, airflow_url: str) -> Words:
-    """Put a message into words; ``airflow_url`` may be empty: then there are no links."""
+def words(message: Message, installation: Installation) -> Words:
+    """Put a message into words."""
     wrong = [*message.new, *message.again]
     severity = max((alert.severity for alert in wrong), key=SEVERITIES.index, default="info")
     parts: list[str] = []
@@ -38,10 +46,10 @@ def words(message: Message, *, environment: str, airflow_url: str) -> Words:
         shown = alerts[: max(room, 0)]
         room -= len(shown)
         parts += [heading] if heading else []
-        parts += [_paragraph(alert, airflow_url) for alert in shown]
+        parts += [_paragraph(alert, installation) for alert in shown]
         if left := len(alerts) - len(shown):
             parts.append(f"… and {left:,} more: headgate alerts list")
-    parts.append(f"Headgate, {environment}")
+    parts.append(f"Headgate, {installation.environment}")
     return Words(_title(message, severity), "\n\n".join(parts), severity)
 
 
@@ -83,14 +91,14 @@ def _listed(values: Iterable[str]) -> str:
     return ", ".join(different[:3]) + more
 
 
-def _paragraph(alert: Alert, airflow_url: str) -> str:
+def _paragraph(alert: Alert, installation: Installation) -> str:
     where = " / ".join(filter(None, (alert.dataset, alert.subject)))
     lines = [
         alert.summary,
         f"  {alert.severity} {alert.kind}, {where}, owner {alert.owner}",
         f"  {_since(alert)}",
         *(f"  {name}: {text}" for name, text in _details(alert)),
-        *(f"  {name}: {text}" for name, text in ways_out(alert, airflow_url)),
+        *(f"  {name}: {text}" for name, text in _ways_out(alert, installation)),
     ]
     return "\n".join(lines)
 
@@ -127,10 +135,10 @@ def _pair(name: str, value: object) -> str:
     return f"{name} → {value}" if isinstance(value, str) else f"{name} {value}"
 
 
-def ways_out(alert: Alert, airflow_url: str) -> list[tuple[str, str]]:
+def _ways_out(alert: Alert, installation: Installation) -> list[tuple[str, str]]:
     """Link to the run, the command that mends it, and the one that says somebody is at it."""
     ways = []
-    if link := run_link(alert, airflow_url):
+    if link := run_link(alert, installation):
         ways.append(("run", link))
     if alert.state != "resolved" and (mend := alert.detail.get("mend")):
         ways.append(("mend", str(mend)))
@@ -139,9 +147,10 @@ def ways_out(alert: Alert, airflow_url: str) -> list[tuple[str, str]]:
     return ways
 
 
-def run_link(alert: Alert, airflow_url: str) -> str | None:
+def run_link(alert: Alert, installation: Installation) -> str | None:
     """The Airflow page of the run that it is about."""
     run = alert.detail.get("dag_run_id")
-    if not (airflow_url and run) or alert.dataset == SYSTEM:
+    airflow = installation.airflow_url.rstrip("/")
+    if not (airflow and run) or alert.dataset == SYSTEM:
         return None
-    return f"{airflow_url.rstrip('/')}/dags/{quote(alert.dataset)}/runs/{quote(str(run), safe=':+')}"
+    return f"{airflow}/dags/{quote(alert.dataset)}/runs/{quote(str(run), safe=':+')}"

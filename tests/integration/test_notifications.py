@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from consumers.delivery import Delivery, Done, Reject
-from consumers.notification.handler import Installation, NotificationHandler
+from consumers.notification.handler import NotificationHandler
+from consumers.notification.text import Installation
 from headgate import db, events, topology
 from headgate.alerts.channels import send
 from headgate.alerts.desk import end_silence, get_alert, silence, silences

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from consumers.notification.planning import Group, Member, Message, Plan, plan
-from consumers.notification.text import LONGEST_LIST, words
+from consumers.notification.text import LONGEST_LIST, Installation, words
 from headgate.alerts.routing import parse_routing
 
 ROUTING = parse_routing(
@@ -180,7 +180,7 @@ def test_a_message_says_what_to_what_how_bad_since_when_and_what_to_do() -> None
         "added": ["A"],
     }
     alert = member(7, severity="critical", count=1200, detail=detail, last_at=NOW + timedelta(minutes=3))
-    text = words(Message("team", "new", new=[alert]), environment="prod", airflow_url="http://airflow:8080/")
+    text = words(Message("team", "new", new=[alert]), Installation("prod", "http://airflow:8080/"))
     assert text.severity == "critical"
     assert text.title == "[critical] ships: run.failed run 7, 1,200 times"
     assert text.body.splitlines() == [
@@ -199,7 +199,7 @@ def test_a_message_says_what_to_what_how_bad_since_when_and_what_to_do() -> None
 def test_a_message_of_many_names_the_first_and_counts_the_rest() -> None:
     alerts = [member(number, severity="info" if number else "critical") for number in range(100)]
     over = [member(200, state="resolved", resolved_by="mia", resolved_at=NOW)]
-    text = words(Message("team", "update", new=alerts, over=over), environment="e", airflow_url="")
+    text = words(Message("team", "update", new=alerts, over=over), Installation("e"))
     assert text.title == "[critical] ships: 101 alerts (run.failed)"
     assert text.body.count("acknowledge:") == LONGEST_LIST
     assert f"… and {100 - LONGEST_LIST} more: headgate alerts list" in text.body
