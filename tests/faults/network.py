@@ -5,6 +5,7 @@ This module knows the faults and has the consumers' pairs; road.py has those of 
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.conftest import Servers
-from tests.faults.drill import Round, drill
+from tests.faults.drill import CannotRunError, Round, drill
 from tests.faults.field import Field, open_field
 from tests.faults.load import Shape
 from tests.faults.patience import until
@@ -37,6 +38,8 @@ def cut(proxy: Proxy, rng: Random) -> None:
 
 def lose(proxy: Proxy, rng: Random) -> None:
     """packets vanish without a word: for some seconds, or, of the connections that are open, for ever."""
+    if sys.platform != "linux":
+        raise CannotRunError("only Linux drops the packets of a single socket")
     if rng.random() < 0.5:
         proxy.silence()
         time.sleep(1 + 2 * rng.random())

@@ -230,6 +230,7 @@ class Proxy:
         self._rate, self._delay = rate, delay
 
     def _cut(self) -> None:
+        self._left.update({True: None, False: None})
         self._end_all(reset)
 
     def _end_all(self, finish: Callable[[socket.socket], None]) -> None:

@@ -52,6 +52,7 @@ def ends_in_mid_body(tasks: Tasks, rng: Random) -> Round:
     for _ in range(3):
         tasks.proxies[PAIR].cut_after(rng.randrange(1, 20_000), orderly=True)
         tasks.proxies[PAIR].was_cut.wait(3)
+    tasks.proxies[PAIR].heal()
     return tasks.settle(run, *files)
 
 
