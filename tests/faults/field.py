@@ -48,6 +48,8 @@ class Field:
     crew: Crew
     disk: Path = field(default_factory=Path)  # where the table lies, for drills that care
     versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    damaged: set[bytes] = field(default_factory=set)  # bodies that were sent, and what was found in parking
+    parked: set[bytes] = field(default_factory=set)
     _kept: Connection | None = None
 
     def next_version(self) -> int:
@@ -220,21 +222,21 @@ class Field:
         return [f"{count} errors are {state}: {cause}" for cause, state, count in rows]
 
     def _queue_problems(self, damaged: Sequence[RowBatch]) -> list[str]:
-        """Queues that are not empty after everything was applied, but for the damaged messages in parking."""
-        least = {topology.PARKING_QUEUE: len(damaged)} if damaged else {}
+        """Queues that are not empty after everything was applied; damaged messages that are not parked."""
+        self.damaged |= {batch.body for batch in damaged}
         try:
-            until(lambda: self._only_waiting(least), "queues empty", 30)
+            until(self._queues_are_clean, "queues empty", 30)
         except TooLongError:
-            return [f"queue {queue} holds {count} messages" for queue, count in self.waiting().items()]
-        # The same message may be parked twice, where the error consumer was killed in between.
-        parked = {body for _, body in self.take(topology.PARKING_QUEUE)} if damaged else set()
-        if parked != {batch.body for batch in damaged}:
-            return [f"parking does not hold the {len(damaged)} damaged messages"]
+            left = [f"queue {queue} holds {count} messages" for queue, count in self.waiting().items()]
+            missing = len(self.damaged ^ self.parked)
+            return [*left, *([f"{missing} messages are parked wrongly or not at all"] if missing else [])]
         return self._cause_problems(damaged)
 
-    def _only_waiting(self, least: dict[str, int]) -> bool:
-        waiting = self.waiting()
-        return waiting.keys() == least.keys() and all(waiting[name] >= least[name] for name in least)
+    def _queues_are_clean(self) -> bool:
+        """A message may be parked twice, where the error consumer was killed in between."""
+        if self.damaged:
+            self.parked |= {body for _, body in self.take(topology.PARKING_QUEUE)}
+        return self.parked == self.damaged and not self.waiting()
 
     def _cause_problems(self, damaged: Sequence[RowBatch]) -> list[str]:
         """Each damaged message has one error that names its cause."""
@@ -278,9 +280,7 @@ class Field:
         """End the crew; what it left unfinished or unacknowledged."""
         self.crew.wait_ready()
         problems = self.crew.dismiss()
-        return problems + [
-            f"{count} messages were left in {queue}" for queue, count in self.waiting().items()
-        ]
+        return problems + self._queue_problems([])
 
     def database_crew(self, count: int = 2) -> Sequence[Member]:
         """So many database consumers that read."""
