@@ -20,7 +20,7 @@ PAUSE = 0.02  # between two messages, so that the fault falls into the sending, 
 LIMIT = 3  # messages
 
 
-@drill("broker-killed", times=5)
+@drill("broker-killed", times=4)
 def killed(field: Field, rng: Random) -> Round:
     """RabbitMQ is killed (SIGKILL) while batches are sent and applied; its supervisor starts it again."""
     field.database_crew()
@@ -40,7 +40,7 @@ def away(field: Field, rng: Random) -> Round:
     return minute_without(field, rng, "rabbitmq", batches=250)
 
 
-@drill("broker-frozen", times=3)
+@drill("broker-frozen", times=2)
 def frozen(field: Field, rng: Random) -> Round:
     """All of RabbitMQ stands still for 3 to 6 seconds (SIGSTOP), its connections stay open."""
     field.database_crew()
@@ -52,7 +52,7 @@ def frozen(field: Field, rng: Random) -> Round:
     return field.settle(load, sender)
 
 
-@drill("broker-connections-cut", times=10, short=1)
+@drill("broker-connections-cut", times=8, short=1)
 def cut(field: Field, rng: Random) -> Round:
     """RabbitMQ closes every connection: of senders that wait for a confirm, of consumers with messages in
     hand."""
@@ -65,7 +65,7 @@ def cut(field: Field, rng: Random) -> Round:
         return evidence(field.settle(load, sender))
 
 
-@drill("broker-memory-alarm", times=3)
+@drill("broker-memory-alarm", times=2)
 def memory_alarm(field: Field, rng: Random) -> Round:
     """RabbitMQ's memory alarm goes off and blocks those that publish, for 2 seconds: nothing counts as sent
     meanwhile."""
@@ -104,7 +104,7 @@ def rabbitmqctl(servers: Servers, *arguments: str) -> None:
     subprocess.run([program, *arguments], env=environment, check=True, capture_output=True, timeout=60)
 
 
-@drill("broker-queue-limit", times=5, short=1)
+@drill("broker-queue-limit", times=4, short=1)
 def queue_limit(field: Field, rng: Random) -> Round:
     """The queue may hold 3 messages and its consumers stand still: the broker refuses what is more (nack),
     and the sender sends it again until it is taken."""

@@ -27,7 +27,7 @@ CONSUMERS_HELD_UP = (
 )
 
 
-@drill("consumer-killed", times=10)
+@drill("consumer-killed", times=8)
 def killed(field: Field, rng: Random) -> Round:
     """A consumer is killed (SIGKILL) at a random moment of the load; another takes its place."""
     crew = field.database_crew()
@@ -40,7 +40,7 @@ def killed(field: Field, rng: Random) -> Round:
     return field.settle(load, sender)
 
 
-@drill("consumer-killed-before-commit", times=10, short=2)
+@drill("consumer-killed-before-commit", times=8, short=2)
 def killed_before_commit(field: Field, rng: Random) -> Round:
     """A consumer is killed when rows and receipt are written and COMMIT is not said yet: nothing of its
     transaction stays, its messages go to another."""
@@ -48,7 +48,7 @@ def killed_before_commit(field: Field, rng: Random) -> Round:
     return round_.unless("its transaction had been committed", committed == 0)
 
 
-@drill("consumer-killed-before-ack", times=10, short=2)
+@drill("consumer-killed-before-ack", times=8, short=2)
 def killed_before_ack(field: Field, rng: Random) -> Round:
     """A consumer is killed after it has said COMMIT, which succeeds, and before it acknowledges: the messages
     come again and change nothing."""
@@ -94,7 +94,7 @@ def held_up(field: Field) -> Member:
     return field.crew.named(found[0])
 
 
-@drill("consumer-killed-in-copy", times=6, short=1)
+@drill("consumer-killed-in-copy", times=5, short=1)
 def killed_in_copy(field: Field, rng: Random) -> Round:
     """A consumer is killed while COPY reads its rows, at a random byte of its first half."""
     field.database_crew()
@@ -120,7 +120,7 @@ def in_copy(field: Field, begun: int) -> Member:
     raise TooLongError("no COPY was seen in 30 s")
 
 
-@drill("consumer-stopped", times=10, short=1)
+@drill("consumer-stopped", times=6, short=1)
 def stopped(field: Field, rng: Random) -> Round:
     """A consumer is told to stop (SIGTERM) at a random moment of the load: it ends with code 0, and what it
     had not begun goes back to the queue."""
@@ -134,7 +134,7 @@ def stopped(field: Field, rng: Random) -> Round:
     return field.settle(load, sender).unless(f"{member.name} ended with code {code}", code == 0)
 
 
-@drill("consumer-frozen", times=5)
+@drill("consumer-frozen", times=3)
 def frozen(field: Field, rng: Random) -> Round:
     """A consumer stands still for 1 to 3 seconds (SIGSTOP) with messages and a transaction in hand, then goes
     on."""
@@ -147,7 +147,7 @@ def frozen(field: Field, rng: Random) -> Round:
     return field.settle(load, sender)
 
 
-@drill("everything-twice-out-of-order", times=8, short=1)
+@drill("everything-twice-out-of-order", times=5, short=1)
 def twice(field: Field, rng: Random) -> Round:
     """Four consumers get every message twice, in any order."""
     field.database_crew(4)

@@ -32,7 +32,7 @@ CANCEL_STATEMENTS = (
 WAITERS = f"SELECT pid FROM pg_stat_activity WHERE {OF_CONSUMERS} AND wait_event_type = 'Lock'"
 
 
-@drill("postgres-killed", times=6, short=1)
+@drill("postgres-killed", times=4, short=1)
 def killed(field: Field, rng: Random) -> Round:
     """Postgres is killed (SIGKILL of its first process) under load; its supervisor starts it again."""
     field.database_crew()
@@ -51,7 +51,7 @@ def away(field: Field, rng: Random) -> Round:
     return minute_without(field, rng, "postgres", batches=850)
 
 
-@drill("postgres-frozen", times=3)
+@drill("postgres-frozen", times=2)
 def frozen(field: Field, rng: Random) -> Round:
     """All of Postgres stands still for 3 to 6 seconds (SIGSTOP), its connections stay open."""
     field.database_crew()
@@ -63,7 +63,7 @@ def frozen(field: Field, rng: Random) -> Round:
     return field.settle(load, sender)
 
 
-@drill("postgres-slow", times=4)
+@drill("postgres-slow", times=3)
 def slow(field: Field, rng: Random) -> Round:
     """Postgres gets a tenth of its time: its processes stand still for 9 tenths of each half second, for 5
     seconds."""
@@ -78,13 +78,13 @@ def slow(field: Field, rng: Random) -> Round:
     return field.settle(load, sender)
 
 
-@drill("postgres-sessions-ended", times=10, short=1)
+@drill("postgres-sessions-ended", times=8, short=1)
 def sessions_ended(field: Field, rng: Random) -> Round:
     """An administrator ends the consumers' sessions in the middle of their transactions."""
     return strike(field, rng, HIT_SESSIONS)
 
 
-@drill("postgres-statements-cancelled", times=6)
+@drill("postgres-statements-cancelled", times=5)
 def statements_cancelled(field: Field, rng: Random) -> Round:
     """An administrator cancels the statements that the consumers run."""
     return strike(field, rng, CANCEL_STATEMENTS)
@@ -119,7 +119,7 @@ def standby(field: Field, rng: Random) -> Round:
     return evidence(field.settle(load, sender))
 
 
-@drill("postgres-connections-exhausted", times=3)
+@drill("postgres-connections-exhausted", times=2)
 def connections_exhausted(field: Field, rng: Random) -> Round:
     """Others take every connection of the server, the consumers lose theirs and get none for 2 seconds."""
     field.database_crew()
@@ -148,7 +148,7 @@ def crowd(url: str) -> Iterator[Callable[[], None]]:
         yield take_all
 
 
-@drill("postgres-deadlock", times=5)
+@drill("postgres-deadlock", times=4)
 def deadlock(field: Field, rng: Random) -> Round:
     """Another session locks two rows against the order of keys; Postgres ends the consumer's transaction."""
     hot, low, high = hot_load(field, rng)
@@ -226,7 +226,7 @@ def small_disk(home: Path, size: str) -> Iterator[Path]:
         folder.rmdir()
 
 
-@drill("postgres-disk-full", times=4, ground=open_field_on_small_disk)
+@drill("postgres-disk-full", times=3, ground=open_field_on_small_disk)
 def disk_full(field: Field, rng: Random) -> Round:
     """The disk of the table is filled up by somebody else in the middle of a load, for 2 seconds."""
     field.database_crew()

@@ -15,7 +15,7 @@ OFTEN = " ".join(["1"] * 30)
 PRIVILEGE = "INSERT ON lab.things"
 
 
-@drill("flipped-bit", times=8, short=1)
+@drill("flipped-bit", times=5, short=1)
 def flipped_bit(field: Field, rng: Random) -> Round:
     """One to three messages come a second time with one bit of their body flipped: the damaged copy ends in
     parking with its cause, in whatever order they come, and the rows come from the true one."""
@@ -26,7 +26,7 @@ def flipped_bit(field: Field, rng: Random) -> Round:
     return field.settle(load, field.send(mixed(rng, load.batches, damaged)), damaged=damaged)
 
 
-@drill("error-consumer-killed", times=8, short=1)
+@drill("error-consumer-killed", times=6, short=1)
 def error_consumer_killed(field: Field, rng: Random) -> Round:
     """The loader may not write to the table for a while, so every message fails and comes again later, and
     some are damaged besides. The error consumer is killed (SIGKILL) among them and replaced."""
