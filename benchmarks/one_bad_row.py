@@ -2,10 +2,12 @@
 
     HEADGATE_HOME=.headgate/benchmark .venv/bin/python -m benchmarks.one_bad_row [--rows N] [--rounds N]
 
-Starts the servers of that home and works in a database of its own, dropped at the end. A figure is the best
-of the rounds, as other programs may use the machine: the handler's transaction, claim to commit. The bad row
-is found inside of it: the message is given to the handler once, nothing is sent again. Ends with 1 when a row
-that Postgres names costs three times the clean batch or more; stops when the other rows are not all loaded.
+Starts the servers of that home and works in a database of its own, dropped at the end. Measured is the
+handler's transaction, claim to commit: the processor time of the consumer and of its Postgres backend,
+which other programs of the machine do not disturb, summed over the rounds, and the best of the wall
+times. The bad row is found inside of it: the message is given to the handler once, nothing is sent
+again. Ends with 1 when a row that Postgres names costs three times the clean batch or more; stops when
+the other rows are not all loaded.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import psutil
 import psycopg2
 import structlog
 import zstandard
@@ -38,26 +41,34 @@ from headgate.settings import default_home
 from headgate.stack import Part, Stack, connections, postgres
 
 LIMIT = 3.0  # times the clean batch
-WHERE = {"first": 0.0, "middle": 0.5, "last": 1.0}  # place of the bad row in the batch
+WHERE = {"first": 0.0, "last": 1.0}  # place of the bad row in the batch
 SHAPES = {"narrow": 2, "wide": 40}  # columns besides the key
 SEARCHED = "unique index"  # Postgres tells the values, not the row: it is searched for
 BEFORE = ("empty table", "every row changed")  # what the batch meets
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Of some transactions, in seconds: processor time of all together, wall time of the quickest."""
+
+    cpu: float
+    wall: float
+
+
+@dataclass(frozen=True)
 class Measured:
-    """One line of the result; times in seconds."""
+    """One line of the result."""
 
     shape: str
     before: str
     fault: str
     where: str
-    clean: float
-    bad: float
+    clean: Cost
+    bad: Cost
 
     @property
     def ratio(self) -> float:
-        return self.bad / self.clean
+        return self.bad.cpu / self.clean.cpu
 
 
 def main() -> int:
@@ -66,7 +77,7 @@ def main() -> int:
     with fresh_database() as urls:
         found = [line for shape in SHAPES for line in measure(urls, shape, options.rows, options.rounds)]
     if options.json:
-        print(json.dumps([vars(line) | {"ratio": round(line.ratio, 2)} for line in found], indent=2))
+        print(json.dumps([asdict(line) | {"ratio": round(line.ratio, 2)} for line in found], indent=2))
     else:
         show(found)
     return int(any(line.ratio >= LIMIT for line in found if line.fault != SEARCHED))
@@ -81,12 +92,12 @@ def arguments() -> argparse.Namespace:
 
 
 def show(found: Sequence[Measured]) -> None:
-    print(f"{'shape':8}{'table':20}{'fault':14}{'bad row':9}{'clean ms':>9}{'bad ms':>9}{'ratio':>7}")
+    heads = f"{'clean ms':>9}{'bad ms':>9}{'clean cpu':>11}{'bad cpu':>9}{'ratio':>7}"
+    print(f"{'shape':8}{'table':20}{'fault':14}{'bad row':9}{heads}")
     for line in found:
-        print(
-            f"{line.shape:8}{line.before:20}{line.fault:14}{line.where:9}"
-            f"{line.clean * 1000:9.1f}{line.bad * 1000:9.1f}{line.ratio:7.2f}"
-        )
+        times = f"{line.clean.wall * 1000:9.1f}{line.bad.wall * 1000:9.1f}"
+        cpu = f"{line.clean.cpu * 1000:11.0f}{line.bad.cpu * 1000:9.0f}{line.ratio:7.2f}"
+        print(f"{line.shape:8}{line.before:20}{line.fault:14}{line.where:9}{times}{cpu}")
 
 
 @contextmanager
@@ -116,31 +127,37 @@ def measure(urls: dict[str, str], shape: str, rows: int, rounds: int) -> Iterato
             for fault in table.faults:
                 for where, share in WHERE.items():
                     place = round(share * (rows - 1))
-                    clean, bad = [], []
-                    for number in range(rounds + 1):
-                        seconds = [
-                            timed(handler, table, before, table.body(rows, at), rows)
-                            for at in (None, (place, fault))
-                        ]
-                        if number:  # the first round warms up
-                            clean.append(seconds[0])
-                            bad.append(seconds[1])
-                    yield Measured(shape, before, fault, where, min(clean), min(bad))
+                    clean, bad = table.body(rows, None), table.body(rows, (place, fault))
+                    costs = [
+                        [timed(handler, table, before, body, rows) for body in (clean, bad)]
+                        for _ in range(rounds + 1)
+                    ][1:]  # the first warms up
+                    yield Measured(shape, before, fault, where, *map(total, zip(*costs, strict=True)))
 
 
-def timed(handler: DatabaseHandler, table: Table, before: str, body: bytes, rows: int) -> float:
-    """Seconds of one transaction of the handler with this batch as its only message."""
+def total(costs: Sequence[Cost]) -> Cost:
+    return Cost(sum(cost.cpu for cost in costs), min(cost.wall for cost in costs))
+
+
+def timed(handler: DatabaseHandler, table: Table, before: str, body: bytes, rows: int) -> Cost:
+    """One transaction of the handler with this batch as its only message."""
     table.prepare(before, rows)
     batch = table.batch(body, rows)
     delivery = Delivery(topology.rows_queue(batch.dataset), 1, 1, message.encode(batch), batch.body)
     gc.collect()
-    started = time.perf_counter()
+    started, used = time.perf_counter(), processor_time(handler)
     outcome = handler.handle([delivery])
-    seconds = time.perf_counter() - started
+    cost = Cost(processor_time(handler) - used, time.perf_counter() - started)
     if list(outcome) != [Done()]:
         raise SystemExit(f"the batch was not applied: {outcome}")
     table.expect(batch, rows)
-    return seconds
+    return cost
+
+
+def processor_time(handler: DatabaseHandler) -> float:
+    """Seconds of processor time of this process and of the handler's backend so far."""
+    backend = psutil.Process(handler._session().conn.get_backend_pid()).cpu_times()
+    return time.process_time() + backend.user + backend.system
 
 
 class Table:
