@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -14,16 +13,15 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pydantic import ValidationError
 
 from consumers.delivery import Delivery, Done, Forward, Outcome
+from consumers.postgres import Postgres
 from headgate import db, events, topology
 from headgate.errors import Fatal, HeadgateError
-from headgate.events import Event
 from headgate.failures import TASK_ERROR, Cause, Delay, Failure, Park, TaskError, failed, failure_of, verdict
 from headgate.ledger.errors import FailedMessage, record_failure, record_task_error, resolve_errors
 from headgate.publisher import Publisher
-from headgate.settings import Url, url_of
+from headgate.settings import Url
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
 log = structlog.get_logger("consumers.errors")
@@ -41,11 +39,10 @@ class ErrorHandler:
     """
 
     def __init__(self, url: Url, name: str, relay: Publisher, *, delays: Sequence[float]) -> None:
-        self._url = url
+        self._postgres = Postgres(url, "error", name)
         self._name = name
         self._relay = relay
         self._delays = tuple(delays)
-        self._open: Connection | None = None
         self._next_resolve = 0.0
 
     def queues(self) -> Sequence[str]:
@@ -64,12 +61,12 @@ class ErrorHandler:
 
     def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Record these in one transaction."""
-        with self._session() as conn, db.transaction(conn) as cursor:
+        with self._postgres.session() as conn, db.transaction(conn) as cursor:
             return [self._judge(cursor, delivery) for delivery in deliveries]
 
     def tick(self) -> None:
         """Publish what was recorded; close the errors of messages that were applied since."""
-        with self._session() as conn:
+        with self._postgres.session() as conn:
             events.relay(conn, self._relay)
             if time.monotonic() >= self._next_resolve:
                 if resolved := resolve_errors(conn):
@@ -77,44 +74,17 @@ class ErrorHandler:
                 self._next_resolve = time.monotonic() + RESOLVE_SECONDS
 
     def interrupt(self) -> None:
-        """Cancel the statement that runs now; its transaction rolls back."""
-        try:
-            if self._open is not None:
-                self._open.cancel()
-        except psycopg2.Error as error:  # the server is away: it has rolled back, or will
-            log.warning("the statement under way could not be cancelled", reason=str(error).strip())
+        """Cancel the statement that runs now."""
+        self._postgres.interrupt()
 
     def stopped(self, error: HeadgateError) -> None:
-        """Record it for people, if the database is there to take it."""
-        told = {"role": "error", "consumer": self._name, "reason": str(error)}
-        try:
-            with self._session() as conn, db.transaction(conn) as cursor:
-                events.record(cursor, Event("consumer.stopped", events.SYSTEM, self._name, told))
-        except HeadgateError as problem:
-            log.warning("the event could not be recorded", reason=str(problem))
+        """Record it for people."""
+        self._postgres.stopped(error)
 
     def close(self) -> None:
         """Hang up."""
-        self._disconnect()
+        self._postgres.close()
         self._relay.close()
-
-    @contextmanager
-    def _session(self) -> Iterator[Connection]:
-        """The connection, opened where there is none; given up after any error."""
-        try:
-            if self._open is None:
-                self._open = db.connect(
-                    url_of(self._url), application_name=f"headgate-consumer {self._name}"[:63]
-                )
-            yield self._open
-        except HeadgateError:
-            self._disconnect()
-            raise
-
-    def _disconnect(self) -> None:
-        conn, self._open = self._open, None
-        if conn is not None:
-            conn.close()
 
     def _judge(self, cursor: Cursor, delivery: Delivery) -> Outcome:
         """Record one; what says of itself what cannot be stored is told of in our own words."""
