@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg2
 import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 
@@ -19,14 +17,14 @@ from consumers.notification.dispatch import Dispatch
 from consumers.notification.folding import FOLD_LIMIT, fold
 from consumers.notification.sending import Outbox
 from consumers.notification.text import Installation
+from consumers.postgres import Postgres
 from headgate import db, events, topology
 from headgate.alerts.channels import check_addresses
 from headgate.alerts.routing import Routing, load_routing
 from headgate.errors import DataError, Fatal, HeadgateError
-from headgate.events import Event
 from headgate.failures import Cause
 from headgate.publisher import Publisher
-from headgate.settings import Url, url_of
+from headgate.settings import Url
 from headgate.watch import Watch
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ RELAY_SECONDS = 5.0
 
 
 class NotificationHandler:
-    """Folds events into alerts and tells people of them, by the routing file ``alerts_file``.
+    """Folds events into alerts and tells people of them, by the routing file that ``alerts_file`` finds.
 
     An event is acknowledged when it is in Postgres; what was recorded there and never came by the broker is
     folded all the same. ``relay`` publishes recorded events, ``watch`` records those that nobody else could.
@@ -48,20 +46,18 @@ class NotificationHandler:
         self,
         url: Url,
         name: str,
-        alerts_file: Path,
+        alerts_file: Callable[[], Path],
         *,
         installation: Installation,
         relay: Publisher,
         watch: Watch,
     ) -> None:
-        self._url = url
-        self._name = name
+        self._postgres = Postgres(url, "notification", name)
         self._installation = installation
         self._relay = relay
         self._watch = watch
         self._file = _RoutingFile(alerts_file)
         self._outbox = Outbox()
-        self._open: Connection | None = None
         self._rerouted: Routing | None = None
         self._next_relay = 0.0
 
@@ -80,14 +76,14 @@ class NotificationHandler:
 
     def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Take the events into Postgres; then fold what is not folded."""
-        with self._session() as conn:
+        with self._postgres.session() as conn:
             outcomes = [self._receive(conn, delivery) for delivery in deliveries]
             self._fold(conn)
         return outcomes
 
     def tick(self) -> None:
         """Tell people what is due, and look for what is wrong."""
-        with self._session() as conn:
+        with self._postgres.session() as conn:
             self._reroute(conn)
             self._fold(conn)
             self._tell(conn)
@@ -98,43 +94,17 @@ class NotificationHandler:
         self._look()
 
     def interrupt(self) -> None:
-        """Cancel the statement that runs now; its transaction rolls back."""
-        try:
-            if self._open is not None:
-                self._open.cancel()
-        except psycopg2.Error as error:  # the server is away: it has rolled back, or will
-            log.warning("the statement under way could not be cancelled", reason=str(error).strip())
+        """Cancel the statement that runs now."""
+        self._postgres.interrupt()
 
     def stopped(self, error: HeadgateError) -> None:
-        """Record it, if the database is there to take it: the next consumer tells of it."""
-        told = {"role": "notification", "consumer": self._name, "reason": str(error)}
-        try:
-            with self._session() as conn, db.transaction(conn) as cursor:
-                events.record(cursor, Event("consumer.stopped", events.SYSTEM, self._name, told))
-        except HeadgateError as problem:
-            log.warning("the event could not be recorded", reason=str(problem))
+        """Record it: the next consumer tells of it."""
+        self._postgres.stopped(error)
 
     def close(self) -> None:
         """Hang up."""
-        self._disconnect()
+        self._postgres.close()
         self._relay.close()
-
-    @contextmanager
-    def _session(self) -> Iterator[Connection]:
-        """The connection, opened where there is none; given up after any error."""
-        try:
-            if self._open is None:
-                title = f"headgate-consumer {self._name}"[:63]
-                self._open = db.connect(url_of(self._url), application_name=title)
-            yield self._open
-        except HeadgateError:
-            self._disconnect()
-            raise
-
-    def _disconnect(self) -> None:
-        conn, self._open = self._open, None
-        if conn is not None:
-            conn.close()
 
     def _receive(self, conn: Connection, delivery: Delivery) -> Outcome:
         try:
@@ -184,33 +154,37 @@ class NotificationHandler:
 
 
 class _RoutingFile:
-    """The routing, read again when its file changes; one that is wrong changes nothing."""
+    """The routing, read again when its file changes or another is in force; a wrong one changes nothing."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp = self._changed_at()
-        self.routing = load_routing(path)
-        check_addresses(self.routing)
+    def __init__(self, find: Callable[[], Path]) -> None:
+        self._find = find
+        self._read = _state(find())
+        self.routing = _checked(find())
 
     def look(self) -> None:
         """Take a changed file, when it is right."""
-        stamp = self._changed_at()
-        if stamp == self._stamp:
+        path = self._find()
+        if _state(path) == self._read:
             return
-        self._stamp = stamp
+        self._read = _state(path)
         try:
-            routing = load_routing(self._path)
-            check_addresses(routing)
+            self.routing = _checked(path)
         except Fatal as error:
             log.error("the routing of alerts stays as it was", reason=str(error))  # noqa: TRY400
             return
-        self.routing = routing
-        log.info("routing of alerts read", file=str(self._path))
+        log.info("routing of alerts read", file=str(path))
 
-    def _changed_at(self) -> tuple[int, int]:
-        """A file that is being replaced is absent for a moment."""
-        try:
-            stat = self._path.stat()
-        except OSError:
-            return (0, 0)
-        return (stat.st_mtime_ns, stat.st_ino)
+
+def _checked(path: Path) -> Routing:
+    routing = load_routing(path)
+    check_addresses(routing)
+    return routing
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    """Another one is another file; one that is being replaced is absent for a moment."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return (path, 0, 0)
+    return (path, stat.st_mtime_ns, stat.st_ino)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from consumers.notification.handler import NotificationHandler
 from consumers.notification.text import Installation
 from headgate import db
@@ -18,7 +20,7 @@ def notification_handler(settings: Settings, name: str) -> NotificationHandler:
     return NotificationHandler(
         loader_url,
         name,
-        routing_file(settings),
+        partial(routing_file, settings),
         installation=Installation(settings.environment, settings.airflow_url),
         relay=Publisher(amqp_url, name=f"{title} (events)", deadline=5.0),
         watch=Watch(

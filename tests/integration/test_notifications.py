@@ -72,7 +72,7 @@ class Desk:
         handler = NotificationHandler(
             database.loader_url,
             f"desk-{len(self.made)}",
-            self.file,
+            lambda: self.file,
             installation=Installation("lab", "http://airflow"),
             relay=Publisher(broker.url, deadline=5),
             watch=Watch(lambda: db.connect(database.loader_url), broker.url, self.environment.settings),
@@ -349,6 +349,14 @@ def test_a_changed_file_is_taken_and_a_wrong_one_is_not(desk: Desk) -> None:
     desk.route({"receiver": "others"}, others={})
     # what is still wrong is told where it belongs now
     assert desk.told("others", 1) == ["[critical] ships, trains: 2 alerts (run.failed)"]
+
+
+def test_a_file_that_takes_the_place_of_the_one_in_force_is_taken(desk: Desk) -> None:
+    desk.handler().tick()
+    desk.file = desk.file.with_name("own.yaml")
+    desk.route({"receiver": "others"}, others={})
+    desk.fail()
+    assert desk.told("others", 1) == ["[critical] ships: run.failed run 1"]
 
 
 def test_an_alertmanager_is_fed_with_what_is_wrong_and_with_its_end(desk: Desk) -> None:

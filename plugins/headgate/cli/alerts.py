@@ -29,6 +29,7 @@ Which = Annotated[
 ]
 Note = Annotated[str, typer.Option("--note", help="Why; kept with it.")]
 State = Literal["unresolved", "open", "acknowledged", "silenced", "resolved", "all"]
+Severity = Literal["info", "warning", "critical"]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +56,7 @@ def list_alerts(
     ] = "unresolved",
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Only of this dataset, or `system`.")] = "",
     kind: Annotated[str, typer.Option("--type", help="Only of this type, for example object.held.")] = "",
-    severity: Annotated[str, typer.Option(help="Only info, warning or critical ones.")] = "",
+    severity: Annotated[Severity | None, typer.Option(help="Only such ones.")] = None,
     since: Annotated[str, typer.Option(help="Seen since then: 30m, 2h, 3d, or an ISO time.")] = "",
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
     json: Json = False,
@@ -64,7 +65,7 @@ def list_alerts(
     from headgate.alerts.desk import Filter, alerts
 
     wanted = Filter(
-        states_of(state), dataset or None, kind or None, severity or None, moment(since) if since else None
+        states_of(state), dataset or None, kind or None, severity, moment(since) if since else None
     )
     with closing(connect_reader("headgate-alerts")) as conn:
         found = alerts(conn, wanted, limit=limit)
@@ -72,7 +73,7 @@ def list_alerts(
         print_json(found)
         return
     if not found:
-        console.print("no such alerts" if state != "unresolved" else "nothing is wrong")
+        console.print("nothing is wrong" if wanted == Filter() else "no such alerts")
         return
     columns = ("alert", "state", "severity", "type", "what happened", "times", "since (UTC)")
     rows = [
@@ -239,13 +240,16 @@ def list_silences(
     ended: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
     json: Json = False,
 ) -> None:
-    """Silences."""
+    """Silences, those that last."""
     from headgate.alerts.desk import silences
 
     with closing(connect_reader("headgate-alerts")) as conn:
         found = silences(conn, ended=ended)
     if json:
         print_json(found)
+        return
+    if not found:
+        console.print("no silence lasts")
         return
     rows = [(s.silence_id, s.text, minute(s.ends_at), s.created_by, s.note) for s in found]
     table(("silence", "of alerts", "until (UTC)", "by", "note"), rows)

@@ -40,7 +40,7 @@ def list_errors(
     state: Annotated[
         str, typer.Option(help="open, all, retrying, parked, replayed, recorded, resolved or dismissed.")
     ] = "open",
-    limit: Annotated[int, typer.Option(help=f"Errors at most; 0: all (tables: {TABLE_ROWS}).", min=0)] = 0,
+    limit: Annotated[int, typer.Option(help=f"Errors at most; 0: all, in a table {TABLE_ROWS}.", min=0)] = 0,
     json: Json = False,
 ) -> None:
     """Failed messages and tasks, the last to fail first."""
@@ -54,13 +54,16 @@ def list_errors(
             return
         shown = list(errors(conn, wanted, states, limit or TABLE_ROWS))
         found = counts(conn, wanted, states)
+    kind = "errors" if state == "all" else f"{state} errors"
+    if not shown:
+        console.print(f"no {kind}" + (" like that" if wanted.narrow else ""))
+        return
     show_table(shown)
     total = sum(count.errors for count in found)
     if total > len(shown):
         table(("dataset", "cause", "state", "errors"), map(astuple, found), numeric=("errors",), title="all")
-    console.print(f"{len(shown):,} of {total:,} {'' if state == 'all' else state + ' '}errors")
-    if shown:
-        console.print(f"More of one: headgate errors show {shown[0].id}", highlight=False)
+    console.print(f"{len(shown):,} of {total:,} {kind}")
+    console.print(f"More of one: headgate errors show {shown[0].id}", highlight=False)
     if any(count.state == "parked" for count in found):
         console.print("When the cause of what is parked is mended: headgate replay", highlight=False)
 

@@ -43,6 +43,9 @@ def list_events(
     if json:
         print_json([event.body for event in found])
         return
+    if not found:
+        console.print("no such events")
+        return
     rows = [
         (f"{event.recorded_at:%Y-%m-%d %H:%M:%S}", event.severity, event.kind, event.dataset, event.summary)
         for event in found
