@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,9 @@ from pika.adapters.blocking_connection import BlockingChannel
 from consumers.database.batch import apply
 from consumers.database.session import Session, Target, refused
 from consumers.delivery import Delivery, Done, Outcome, Reject
-from headgate import db, events, message, receipts, topology
+from consumers.postgres import Postgres
+from headgate import db, message, receipts, topology
 from headgate.errors import DataError, Fatal, HeadgateError, Retriable
-from headgate.events import Event
 from headgate.failures import Cause, MessageError
 from headgate.message import RowBatch
 from headgate.settings import Url
@@ -49,7 +50,7 @@ class DatabaseHandler:
     """
 
     def __init__(self, url: Url, name: str, *, datasets: Sequence[str] = (), max_bytes: int) -> None:
-        self._url = url
+        self._postgres = Postgres(url, "database", name)
         self._name = name
         self._datasets = tuple(datasets)
         self._max_bytes = max_bytes
@@ -57,11 +58,10 @@ class DatabaseHandler:
 
     def queues(self) -> Sequence[str]:
         """The queues of the datasets that are registered by now."""
-        try:
-            return [topology.rows_queue(name) for name in self._datasets or self._session().datasets()]
-        except Retriable:
-            self.close()
-            raise
+        if self._datasets:
+            return [topology.rows_queue(name) for name in self._datasets]
+        with self._session() as session:
+            return [topology.rows_queue(name) for name in session.datasets()]
 
     def declare(self, channel: BlockingChannel, queues: Sequence[str]) -> None:
         """Exchanges, parking and these queues."""
@@ -74,86 +74,71 @@ class DatabaseHandler:
     def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Apply these in one transaction, or after a conflict with another consumer one by one."""
         try:
-            read = [self._read(delivery) for delivery in deliveries]
-            done = self._apply([item for item in read if isinstance(item, _Work)])
-            return [item if isinstance(item, Reject) else done[item.delivery.tag] for item in read]
+            with self._session() as session:
+                read = [self._read(session, delivery) for delivery in deliveries]
+                done = self._apply(session, [item for item in read if isinstance(item, _Work)])
         except DataError as error:
-            self.close()
             raise Fatal(f"Postgres refused something that is not a row: {error}") from error
-        except HeadgateError:
-            self.close()
-            raise
+        return [item if isinstance(item, Reject) else done[item.delivery.tag] for item in read]
 
     def tick(self) -> None:
         """Nothing is due without messages."""
 
     def interrupt(self) -> None:
-        """Cancel the statement that runs now; its transaction rolls back."""
-        session = self._open
-        if session is None:
-            return
-        try:
-            session.conn.cancel()
-        except psycopg2.Error as error:  # the server is away: it has rolled back, or will
-            log.warning("the statement under way could not be cancelled", reason=str(error).strip())
+        """Cancel the statement that runs now."""
+        self._postgres.interrupt()
 
     def stopped(self, error: HeadgateError) -> None:
-        """Record it for people, if the database is there to take it."""
-        try:
-            session = Session(self._url, f"{self._name} stopping")
-            told = {"role": "database", "consumer": self._name, "reason": str(error)}
-            with db.transaction(session.conn) as cursor:
-                events.record(cursor, Event("consumer.stopped", events.SYSTEM, self._name, told))
-            session.close()
-        except HeadgateError as problem:
-            log.warning("the event could not be recorded", reason=str(problem))
+        """Record it for people."""
+        self._postgres.stopped(error)
 
     def close(self) -> None:
-        """Drop the session; the next call opens another."""
-        session, self._open = self._open, None
-        if session is not None:
-            session.close()
+        """Hang up."""
+        self._postgres.close()
 
-    def _session(self) -> Session:
-        if self._open is None:
-            self._open = Session(self._url, self._name)
-        return self._open
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """What hangs on the connection is new where that is."""
+        with self._postgres.session() as conn:
+            if self._open is None or self._open.conn is not conn:
+                self._open = Session(conn)
+            yield self._open
 
-    def _read(self, delivery: Delivery) -> _Work | Reject:
+    def _read(self, session: Session, delivery: Delivery) -> _Work | Reject:
         try:
             batch = message.decode(delivery.properties, delivery.body)
-            return _Work(delivery, batch, self._session().target(batch))
+            return _Work(delivery, batch, session.target(batch))
         except (Retriable, Fatal):
             raise
         except Exception as error:  # noqa: BLE001  whatever one message does to us, the others go on
             return rejected(error)
 
-    def _apply(self, work: Sequence[_Work]) -> dict[int, Outcome]:
+    def _apply(self, session: Session, work: Sequence[_Work]) -> dict[int, Outcome]:
         """Outcomes by delivery tag."""
         if not work:
             return {}
         try:
-            return self._transact(work)
+            return self._transact(session, work)
         except Retriable as error:
             if not is_conflict(error):
                 raise
             log.info("conflict with another consumer, going on one by one", reason=str(error))
-        return {tag: outcome for item in work for tag, outcome in self._alone(item).items()}
+        return {tag: outcome for item in work for tag, outcome in self._alone(session, item).items()}
 
-    def _alone(self, item: _Work) -> dict[int, Outcome]:
+    def _alone(self, session: Session, item: _Work) -> dict[int, Outcome]:
         """One message a transaction: rows are locked in key order, so no two consumers block each other."""
         for attempt in range(1, CONFLICT_ATTEMPTS):
             try:
-                return self._transact([item])
+                return self._transact(session, [item])
             except Retriable as error:
                 if not is_conflict(error):
                     raise
             time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  jitter
-        return self._transact([item])
+        return self._transact(session, [item])
 
-    def _transact(self, work: Sequence[_Work]) -> dict[int, Outcome]:
+    def _transact(self, session: Session, work: Sequence[_Work]) -> dict[int, Outcome]:
         started = time.monotonic()
-        with db.transaction(self._session().conn) as cursor:
+        with db.transaction(session.conn) as cursor:
             cursor.execute(db.query("consumer_limits"))
             receipts.lock_datasets(cursor, [item.batch.dataset for item in work])
             outcomes = {item.delivery.tag: self._one(cursor, item) for item in work}

@@ -13,7 +13,6 @@ from headgate.contract import Contract, contract_from_document
 from headgate.errors import Fatal, HeadgateError, Retriable
 from headgate.failures import Cause, MessageError, cause_of
 from headgate.message import ROW_NUMBER, RowBatch
-from headgate.settings import Url, url_of
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,10 @@ class Target:
 
 
 class Session:
-    """One connection, and what hangs on it. Not thread-safe."""
+    """What hangs on one connection. Not thread-safe."""
 
-    def __init__(self, url: Url, name: str) -> None:
-        self.conn: Connection = db.connect(url_of(url), application_name=f"headgate-consumer {name}"[:63])
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
         self._contracts: dict[tuple[str, int], Contract] = {}
         self._targets: dict[tuple[str, int, tuple[str, ...]], Target] = {}
         with db.transaction(self.conn) as cursor:
@@ -51,10 +50,6 @@ class Session:
             _check_columns(contract, batch)
             self._targets[form] = self._make_target(contract, batch.columns)
         return self._targets[form]
-
-    def close(self) -> None:
-        """Hang up; what was not committed is rolled back."""
-        self.conn.close()
 
     def _contract(self, dataset: str, version: int) -> Contract:
         if (dataset, version) not in self._contracts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from consumers.delivery import Done, Reject
+from consumers.postgres import Postgres
 from headgate.failures import Cause
 from tests.integration.lab import Lab, body_of, many
 
@@ -215,12 +216,11 @@ def test_messages_of_one_transaction_do_not_fail_together(lab: Lab) -> None:
 
 
 def test_what_is_under_way_is_given_up_quietly_when_the_server_is_away(lab: Lab) -> None:
-    handler = lab.handler()
-    handler.interrupt()
-    handler.queues()
-    assert handler._open is not None
-    handler._open.close()
-    handler.interrupt()
+    postgres = Postgres(lab.database.loader_url, "database", "lab")
+    postgres.interrupt()
+    with postgres.session() as conn:
+        conn.close()
+    postgres.interrupt()
 
 
 def counted(**counts: int) -> dict[str, int]:
