@@ -37,6 +37,7 @@ from headgate.stack.supervisor import Process
 from headgate.store import ObjectStore
 from tests.conftest import CHECKOUT, Servers
 from tests.faults.drill import Ground, Round, drill
+from tests.faults.outages import MINUTE
 from tests.faults.patience import TooLongError, until
 from tests.integration.lab import DOCUMENT
 
@@ -337,6 +338,15 @@ def restart_triggerer(trip: Trip, rng: Random) -> None:
             trip.stack.client.start(consumer)
 
 
+def stop_postgres(trip: Trip, rng: Random) -> None:
+    """The server of rows, ledger and Airflow's own state is away for longer than requests are repeated."""
+    stack = trip.stack
+    trip.wait_for(rng.choice(STEPS[1:5]), "running", "queued")
+    stack.client.stop(stack.process("postgres"))
+    time.sleep(MINUTE)
+    stack.client.start(stack.process("postgres"))
+
+
 drill_of(
     "airflow-task-killed",
     "The process of a task is killed (SIGKILL), as by a machine that runs out of memory: one round for each"
@@ -361,5 +371,12 @@ drill_of(
     "airflow-triggerer-killed",
     "The triggerer is killed (SIGKILL) while settle is deferred, and started again by its supervisor.",
     [restart_triggerer] * 2,
+    together=False,
+)
+drill_of(
+    "airflow-postgres-away-a-minute",
+    "Postgres, which holds Airflow's own state too, is stopped for a minute in the middle of a run, which"
+    " succeeds by Airflow's retries.",
+    [stop_postgres],
     together=False,
 )
