@@ -42,11 +42,17 @@ test: install $(CONSUMERS_INSTALLED) lint ## Everything, with real servers of it
 
 .PHONY: faults
 faults: install ## Drills: servers and processes killed, stopped and cut off under load; FAULTS="--only NAME"
-	@trap 'HEADGATE_HOME=.headgate/faults $(BIN)/headgate down' EXIT; $(BIN)/python -m tests.faults $(FAULTS)
+	@trap '$(MAKE) --no-print-directory faults-down' EXIT; $(BIN)/python -m tests.faults $(FAULTS)
+
+.PHONY: faults-down
+faults-down: # End what killed drills left running
+	@for home in .headgate/faults .headgate/faults-airflow; do \
+	  if [ -x $(BIN)/headgate ]; then HEADGATE_HOME="$$home" $(BIN)/headgate down; fi; \
+	done
 
 .PHONY: test-down
-test-down: # End what a killed test left running
-	@for home in "$(TEST_HOME)" .headgate/acceptance .headgate/faults; do \
+test-down: faults-down # End what a killed test left running
+	@for home in "$(TEST_HOME)" .headgate/acceptance; do \
 	  if [ -x $(BIN)/headgate ]; then HEADGATE_HOME="$$home" $(BIN)/headgate down; fi; \
 	done
 
