@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from headgate.cli import routing
-from headgate.cli.books import connect_reader
+from headgate.cli.connection import connect_pipeline, connect_reader
+from headgate.cli.options import Json, moment, user
 from headgate.cli.output import console, print_json, table
-from headgate.cli.quarantine import Json, moment, user
-from headgate.cli.routing import connect_pipeline, matcher, show_sent
+from headgate.cli.routing import matcher, show_sent
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -154,7 +154,7 @@ def resolve_alerts(which: Which, note: Note = "", json: Json = False) -> None:
 
 def change(which: list[str], note: str, json: bool, action: Callable[..., list[int]], word: str) -> None:
     """Carry out, and say what was done."""
-    with closing(connect_pipeline()) as conn:
+    with closing(connect_pipeline("headgate-alerts")) as conn:
         wanted = chosen(conn, which)
         changed = action(conn, wanted, by=user(), note=note or None)
     left = [number for number in wanted if number not in changed]
@@ -198,7 +198,7 @@ def silence_alerts(
         raise typer.BadParameter(str(error), param_hint="--for") from None
     if not length:
         raise typer.BadParameter("a silence lasts longer than 0", param_hint="--for")
-    with closing(connect_pipeline()) as conn:
+    with closing(connect_pipeline("headgate-alerts")) as conn:
         matchers = silenced(conn, which)
         number, ends_at = silence(conn, matchers, length, by=user(), note=note)
     if json:
@@ -231,7 +231,7 @@ def end_silence(
     """End a silence; what is still wrong is told."""
     from headgate.alerts import desk
 
-    with closing(connect_pipeline()) as conn:
+    with closing(connect_pipeline("headgate-alerts")) as conn:
         desk.end_silence(conn, id)
     console.print(f"silence {id} has ended")
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headgate.cli.connection import connect_reader
+from headgate.cli.options import Json
 from headgate.cli.output import console, print_json, table
 from headgate.errors import Fatal
 
@@ -28,34 +30,24 @@ def show_books(
     run: Annotated[str, typer.Option(help="A run's number, or `latest`.")] = "latest",
     history: Annotated[bool, typer.Option("--all", help="One line for each of the dataset's runs.")] = False,
     limit: Annotated[int, typer.Option(help="Runs shown with --all.", min=1)] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Where every row went: the books of the latest run, of one run, or of all runs of a dataset."""
     from headgate.books import recent_runs, render, run_books
 
     with closing(connect_reader("headgate-books")) as conn:
         if history:
-            show_runs(required(dataset), recent_runs(conn, dataset, limit), as_json)
+            show_runs(required(dataset), recent_runs(conn, dataset, limit), json)
             return
         books = [run_books(conn, found) for found in chosen_runs(conn, dataset, run)]
     single = bool(dataset) or run != "latest"
-    if as_json:
+    if json:
         print_json(books[0].as_json() if single else [entry.as_json() for entry in books])
         return
     for entry in books:
         console.print(render(entry))
     if not books:
         console.print("No dataset has a run yet. Start one with: headgate run DATASET --wait")
-
-
-def connect_reader(name: str) -> Connection:
-    """A read-only connection as the reader role; as the pipeline role where there is no reader."""
-    from headgate.db import connect
-    from headgate.settings import settings
-
-    configured = settings()
-    url = configured.reader_url.get_secret_value() or configured.require("database_url")
-    return connect(url, application_name=name, read_only=True)
 
 
 def required(dataset: str) -> str:
@@ -85,11 +77,11 @@ def chosen_runs(conn: Connection, dataset: str, run: str) -> list[Any]:
     return [newest]
 
 
-def show_runs(dataset: str, rows: list[RunRow], as_json: bool) -> None:
+def show_runs(dataset: str, rows: list[RunRow], json: bool) -> None:
     """A line for each run; counts that are zero everywhere have no column."""
     from headgate.books import counts, counts_shown
 
-    if as_json:
+    if json:
         print_json([asdict(row) for row in rows])
         return
     shown = counts_shown(rows)
@@ -114,14 +106,14 @@ def show_row(
     dataset: Annotated[str, typer.Argument(help="The dataset.")],
     key: Annotated[str, typer.Argument(help="The object's key, with or without the dataset's prefix.")],
     row: Annotated[int, typer.Argument(help="The data record's number in it, from 1.", min=1)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """What happened to one row: in which message it went, or why it is in quarantine, and its replays."""
     with closing(connect_reader("headgate-row")) as conn:
         found = follow(conn, dataset, key, row) or follow(conn, dataset, f"{dataset}/{key}", row)
     if not found:
         raise Fatal(f"the ledger of {dataset} has no object {key}; `headgate books {dataset}` shows keys")
-    if as_json:
+    if json:
         print_json([{"key": where, "row_number": number, **asdict(fate)} for where, number, fate in found])
         return
     for where, number, fate in found:

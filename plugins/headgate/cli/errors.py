@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headgate.cli.books import connect_reader
-from headgate.cli.output import console, print_json, table
-from headgate.cli.quarantine import DryRun, Json, print_json_list, user
-from headgate.cli.replay import Yes, as_json, carry_out, expect_an_answer, show
+from headgate.cli.connection import connect_reader
+from headgate.cli.options import DryRun, Json, Yes, user
+from headgate.cli.output import console, print_json, print_json_list, table
+from headgate.cli.replay import as_json, carry_out, expect_an_answer, show
 from headgate.cli.where import Conditions, where_of
 from headgate.errors import Fatal
 

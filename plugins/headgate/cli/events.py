@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from headgate.cli.books import connect_reader
+from headgate.cli.connection import connect_reader
+from headgate.cli.options import Json, moment
 from headgate.cli.output import console, print_json, table
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +30,6 @@ def list_events(
     json: Json = False,
 ) -> None:
     """Events, the newest first."""
-    from headgate.cli.quarantine import moment
     from headgate.db import transaction
     from headgate.events.outbox import page
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,6 +25,15 @@ errors = Console(stderr=True)
 def print_json(value: object) -> None:
     """One JSON document on standard output, nothing else."""
     print(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
+
+
+def print_json_list(found: Iterator[object]) -> None:
+    """One JSON list, written row by row."""
+    print("[", end="")
+    for place, entry in enumerate(found):
+        document = json.dumps(vars(entry), default=plain, ensure_ascii=False)
+        print(f"{',' if place else ''}\n  {document}", end="")
+    print("\n]")
 
 
 def plain(value: object) -> Any:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -14,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
-from headgate.cli.books import connect_reader
-from headgate.cli.output import console, errors, plain, print_json, table
+from headgate.cli.connection import connect_pipeline, connect_reader
+from headgate.cli.options import DryRun, Json, moment, user
+from headgate.cli.output import console, errors, print_json, print_json_list, table
 from headgate.errors import Fatal
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ Since = Annotated[str, typer.Option(help="Only rows since then: 2026-11-22, 2026
 Id = Annotated[list[int] | None, typer.Option("--id", help="Only this row; may be repeated.")]
 State = Annotated[str, typer.Option(help="open, replayed, dismissed or all.")]
 Limit = Annotated[int, typer.Option(help=f"Rows at most; 0: all (tables: {TABLE_ROWS}).", min=0)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, do nothing.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -128,28 +125,6 @@ def filter_of(
         state=None if state == "all" else state,
         ids=tuple(ids) if ids else None,
     )
-
-
-def moment(text: str) -> datetime:
-    """A point in time: ISO (local time where it names no zone), or so long ago: 30m, 2h, 3d."""
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    if text[:-1].isdigit() and text[-1] in units:
-        return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        raise typer.BadParameter(
-            f"since takes 2026-11-22, 2026-11-22T10:00, 30m, 2h or 3d, not {text!r}"
-        ) from None
-
-
-def print_json_list(found: Iterator[object]) -> None:
-    """One JSON list, written row by row."""
-    print("[", end="")
-    for place, entry in enumerate(found):
-        document = jsonlib.dumps(vars(entry), default=plain, ensure_ascii=False)
-        print(f"{',' if place else ''}\n  {document}", end="")
-    print("\n]")
 
 
 def show_row(
@@ -258,7 +233,7 @@ def replay_rows(
         raise typer.BadParameter("say which rows: --file, a filter such as --dataset or --id, or --all")
     if file:
         wanted = ids_of(file, wanted)
-    with closing(connect_pipeline()) as conn:
+    with closing(connect_pipeline("headgate-quarantine")) as conn:
         found = origins(conn, wanted)
         if dry_run:
             tell_plan(found, json)
@@ -268,14 +243,6 @@ def replay_rows(
     tell_replayed(done, datasets, json, started=start)
     if start:
         run_datasets(datasets)
-
-
-def connect_pipeline() -> Connection:
-    """A connection that may change the ledger."""
-    from headgate.db import connect
-    from headgate.settings import settings
-
-    return connect(settings().require("database_url"), application_name="headgate-quarantine")
 
 
 def ids_of(file: Path, wanted: Filter) -> Filter:
@@ -305,16 +272,6 @@ def landing_prefixes(conn: Connection) -> PrefixOf:
     from headgate.contract import registered
 
     return cache(lambda dataset: registered(conn, dataset)[0].prefix)
-
-
-def user() -> str:
-    """Who does it, for the record."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def tell_plan(found: list[Origin], json: bool) -> None:
@@ -389,7 +346,7 @@ def dismiss_rows(
     wanted = filter_of(dataset, object, rules, column, run, since, ids, "open")
     if not (wanted.narrow or all_rows):
         raise typer.BadParameter("say which rows: a filter such as --dataset or --id, or --all")
-    with closing(connect_pipeline()) as conn:
+    with closing(connect_pipeline("headgate-quarantine")) as conn:
         rows = count(conn, wanted) if dry_run else dismiss(conn, wanted, note, user())
     if json:
         print_json({"dry_run": dry_run, "rows": rows})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import typer
 
+from headgate.cli.options import Json
 from headgate.cli.output import console, print_json, table
 from headgate.errors import Fatal, Retriable
 
@@ -34,14 +35,14 @@ def register(app: typer.Typer) -> None:
 
 
 def queues(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Show Headgate's queues: what waits, who reads, how fast."""
     from headgate.settings import settings
 
     chosen = settings()
     states = read(chosen.require("rabbitmq_api_url"), vhost(chosen.require("amqp_url")))
-    if as_json:
+    if json:
         print_json(states)
         return
     show(states)

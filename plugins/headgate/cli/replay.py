@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from headgate.cli.options import DryRun, Json, Yes, user
 from headgate.cli.output import console, print_json, table
 from headgate.cli.progress import waiting_bar
-from headgate.cli.quarantine import DryRun, Json, user
 from headgate.cli.where import Conditions, where_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from headgate.settings import Settings
 
 Deal = Callable[["Order", Callable[[int], None]], "Tally"]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 DONE = {"replayed": "sent again", "applied": "applied already: taken away", "dismissed": "taken away"}
 PATIENCE = 10.0  # seconds to wait for the object store

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from headgate.cli.options import Json
 from headgate.cli.output import console, print_json, table
 
 
@@ -16,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def retention(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be removed.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Remove receipts, staged bytes, errors, alerts and events that are older than their rules say.
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from headgate.cli.connection import connect_pipeline
+from headgate.cli.options import Json, user
 from headgate.cli.output import console, print_json, table
-from headgate.cli.quarantine import Json, user
 from headgate.errors import Fatal
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def send_test(
     from headgate.events import Event
 
     event = Event("notification.test", dataset, f"by {user()}", {"text": text}, severity=severity)
-    with closing(connect_pipeline()) as conn:
+    with closing(connect_pipeline("headgate-alerts")) as conn:
         publish(conn, event)
         sent = delivered(conn, event.event_id, timeout)
     if json:
@@ -174,14 +175,6 @@ def delivered(conn: Connection, event_id: str, timeout: float) -> list[Sent]:
             "`headgate-consumer notification` starts one), does anybody hear of it (`headgate alerts check`)?"
         )
     return sent
-
-
-def connect_pipeline() -> Connection:
-    """A connection that may change alerts."""
-    from headgate.db import connect
-    from headgate.settings import settings
-
-    return connect(settings().require("database_url"), application_name="headgate-alerts")
 
 
 def matcher(text: str) -> Matcher:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headgate.cli.quarantine import moment
+from headgate.cli.options import moment
 
 if TYPE_CHECKING:
     from headgate.replay import Where
