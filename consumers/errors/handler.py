@@ -16,7 +16,18 @@ from consumers.delivery import Delivery, Done, Forward, Outcome
 from consumers.postgres import Postgres
 from headgate import db, events, topology
 from headgate.errors import Fatal, HeadgateError
-from headgate.failures import TASK_ERROR, Cause, Delay, Failure, Park, TaskError, failed, failure_of, verdict
+from headgate.failures import (
+    TASK_ERROR,
+    Cause,
+    Delay,
+    Failure,
+    Park,
+    TaskError,
+    failed,
+    failure_of,
+    storable,
+    verdict,
+)
 from headgate.ledger.errors import FailedMessage, record_failure, record_task_error, resolve_errors
 from headgate.publisher import Publisher
 from headgate.settings import Url
@@ -144,8 +155,8 @@ def _message(delivery: Delivery, failure: Failure, headers: Mapping[str, Any]) -
         chunk_id=_id(headers, "chunk_id"),
         traceparent=traceparent if isinstance(traceparent, str) else None,
         detail={
-            "type": str(properties.type),
-            "content_type": str(properties.content_type),
+            "type": storable(str(properties.type)),
+            "content_type": storable(str(properties.content_type)),
             "bytes": len(delivery.body),
             "sha256": digest,
         },

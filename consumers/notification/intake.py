@@ -18,8 +18,10 @@ OUR_SOURCE: Final = "/headgate/"
 
 LONGEST_KEY: Final = 500  # bytes; longer ones do not fit into an index
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+NO_NUL: Final = r"^[^\x00]*$"  # Postgres cannot store it
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=NO_NUL)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
 
 
 class CloudEvent(BaseModel):
@@ -34,7 +36,7 @@ class CloudEvent(BaseModel):
     id: Text
     source: Text
     type: Name
-    subject: str = Field("", max_length=1000)
+    subject: str = Field("", max_length=1000, pattern=NO_NUL)
     dataset: Name = SYSTEM
     severity: Literal["info", "warning", "critical"] = "info"
     status: Literal["firing", "resolved", "info"] = "info"
@@ -52,7 +54,7 @@ def read(body: bytes) -> dict[str, Any]:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise DataError(f"not a CloudEvent 1.0 in JSON: {place} {first['msg']}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"not JSON: {error}") from None
     return {
         "event_id": _event_id(event),

@@ -25,11 +25,11 @@ _decode_value = pika.data.decode_value
 
 
 def _decode_any_value(encoded: bytes, offset: int) -> tuple[Any, int]:
-    """As pika does; a time beyond the year 9999 as its number."""
+    """As pika does; a time beyond the year 9999 as its number, signed: pika can encode no larger one."""
     try:
         return _decode_value(encoded, offset)
     except (ValueError, OverflowError, OSError):
-        (number,) = struct.unpack_from(">Q", encoded, offset + 1)
+        (number,) = struct.unpack_from(">q", encoded, offset + 1)
         return number, offset + 9
 
 

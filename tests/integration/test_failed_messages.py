@@ -264,6 +264,7 @@ JUNK: dict[str, tuple[dict[str, Any], bytes]] = {
     "of type None": ({}, b"anything"),
     "not a task's error": ({"type": TASK_ERROR}, b'{"dataset": 1}'),
     "of type 'headgate.rows.v1'": ({"type": message.TYPE, "message_id": "a\0b"}, b"\0"),
+    "of type 'a": ({"type": "a\0b", "content_type": "\0"}, b"NUL in its type"),
     "of type b'": ({"type": b"\xff\xfe", "headers": {b"\xff": b"\xfe"}}, b"not UTF-8"),
     "cannot be stored": (said("absurd", attempts=2**40), b"absurd numbers"),
     "␀": (said("a\0b"), b"NUL"),
@@ -320,12 +321,13 @@ def test_a_time_that_is_no_date_stops_nobody(lab: Lab, monkeypatch: pytest.Monke
     time = Raw(b"T" + struct.pack(">Q", 1_700_000_000_000))
     with monkeypatch.context() as patch:
         patch.setattr(pika.data, "encode_value", encode)
-        send_raw(lab, [(pika.BasicProperties(headers={"at": time, "nested": [time, 1]}), b"from afar")])
+        headers = {"at": time, "nested": [time, 1], "last": Raw(b"T" + b"\xff" * 8)}
+        send_raw(lab, [(pika.BasicProperties(headers=headers), b"from afar")])
     assert lab.consume(idle=0.2) == 0
     assert lab.judge() == 0
     [(parked, body)] = lab.parked()
     assert (body, parked.headers["at"]) == (b"from afar", 1_700_000_000_000)
-    assert parked.headers["nested"] == [1_700_000_000_000, 1]
+    assert (parked.headers["nested"], parked.headers["last"]) == ([1_700_000_000_000, 1], -1)
 
 
 def test_a_user_of_the_broker_in_the_message_is_not_in_the_way(lab: Lab) -> None:

@@ -412,9 +412,12 @@ def test_foreign_events_are_folded_and_what_is_none_is_rejected(desk: Desk) -> N
         b"[]",
         b'{"specversion": "1.0"}',
         json.dumps(firing | {"id": "2", "data": "\x00"}).encode(),
+        json.dumps(firing | {"id": "3", "subject": "m\x001"}).encode(),
+        json.dumps(firing | {"id": "4\x00"}).encode(),
+        b"[" * 100_000,
     ]
     outcomes = handler.handle([*twice, *map(message, bad)])
-    assert [type(outcome) for outcome in outcomes] == [Done, Done, Reject, Reject, Reject, Reject]
+    assert [type(outcome) for outcome in outcomes] == [Done] * 2 + [Reject] * len(bad)
     assert desk.told("team", 1) == ["[warning] system: org.example.low m1"]
     assert desk.sql("SELECT count, summary FROM headgate.alerts") == [(1, "meter m1 is low")]
     ending = foreign | {"id": "3", "status": "resolved"}
