@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headgate.cli.options import Json
 from headgate.errors import Fatal
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ contract_app = typer.Typer(
 )
 
 Datasets = Annotated[list[str] | None, typer.Argument(help="Datasets; all where none is named")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs")]
 Contracts = Annotated[
     Path | None, typer.Option("--contracts", help="Folder of the contracts, dags/datasets by default")
 ]

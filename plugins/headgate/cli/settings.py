@@ -9,6 +9,7 @@ import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from headgate.cli.options import Json
 from headgate.settings import Settings, settings
 
 
@@ -19,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def show(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of docs/settings.md")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs")] = False,
+    json: Json = False,
 ) -> None:
     """Print the settings in force; secrets are never shown."""
     from headgate.cli.output import print_json, table

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headgate.cli.options import Json
 from headgate.cli.output import console, print_json, table
 from headgate.settings import settings
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from headgate.stack import Stack
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 MIB = 1024 * 1024
 
 
@@ -70,7 +70,7 @@ def down() -> None:
 
 
 def status(
-    as_json: AsJson = False,
+    json: Json = False,
     logins: Annotated[
         bool, typer.Option("--logins", help="Show addresses and passwords to look around.")
     ] = False,
@@ -78,7 +78,7 @@ def status(
     """One line a program; exit code 1 when one of them does not run."""
     stack = this_stack()
     lines = stack.status()
-    if as_json:
+    if json:
         print_json(lines)
     elif not lines:
         console.print("no stack was started here yet; run `headgate up`")
@@ -113,12 +113,12 @@ def show_logins(stack: Stack) -> None:
         console.print(f"{'':<11} {user} / {password}", markup=False, highlight=False, soft_wrap=True)
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(json: Json = False) -> None:
     """Check the machine and the stack; exit code 1 when something is wrong."""
     from headgate.stack.doctor import examine
 
     checks = examine(this_stack())
-    if as_json:
+    if json:
         print_json(checks)
     else:
         wrong = [check for check in checks if not check.ok]
@@ -130,12 +130,12 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def prepare(as_json: AsJson = False) -> None:
+def prepare(json: Json = False) -> None:
     """Migrate, apply all contracts, create missing buckets; `headgate up` does it for the private stack."""
     from headgate.installation import prepare as prepare_servers
 
     made = prepare_servers(settings())
-    if as_json:
+    if json:
         print_json(made)
         return
     console.print(f"{len(made.migrations)} migrations applied, {len(made.buckets)} buckets created")
