@@ -137,12 +137,22 @@ class Desk:
             self._datasets = {dataset for (dataset,) in cursor}
 
     def waiting(self, source: Source, delays: Sequence[float] = ()) -> dict[str, int]:
-        """The queues of a source, and how many messages lie in each. ``delays``: seconds before retries."""
+        """The queues of a source, and how many messages lie in each.
+
+        ``delays``: seconds before retries. Those of messages that fell into other delays, before the setting
+        was changed or by consumers that have another, are looked at too.
+        """
         if source != "errors":
             return depths(self.channel, [topology.PARKING_QUEUE])
-        for seconds in delays:
+        every = sorted({*delays, *self._delays_of_errors()})
+        for seconds in every:
             topology.declare_retry(self.channel, seconds)
-        return depths(self.channel, [topology.retry_queue(seconds) for seconds in delays])
+        return depths(self.channel, [topology.retry_queue(seconds) for seconds in every])
+
+    def _delays_of_errors(self) -> list[float]:
+        with transaction(self.conn) as cursor:
+            cursor.execute(query("error_delays"))
+            return [seconds for (seconds,) in cursor]
 
     def queued(self, dataset: str) -> int:
         """Messages that wait in the dataset's own queue."""
