@@ -42,12 +42,15 @@ def _is_first(cursor: Cursor, batch: RowBatch) -> bool:
         "object_id": batch.object_id,
         "dataset": batch.dataset,
         "lineage": batch.lineage,
+        "version": batch.object_version,
     }
     cursor.execute(db.query("consumer_object"), values)
     known, sha256, first = db.one(cursor)
     if not known:
         raise MessageError(
-            Cause.UNKNOWN_OBJECT, f"the ledger has no object {batch.object_id} of dataset {batch.dataset}"
+            Cause.UNKNOWN_OBJECT,
+            f"the ledger has no object {batch.object_id} of dataset {batch.dataset} that is version "
+            f"{batch.object_version} of {batch.lineage} and was published",
         )
     if sha256 not in (None, batch.sha256):
         raise MessageError(

@@ -59,6 +59,17 @@ def test_a_message_from_before_a_restore_does_not_pass_for_the_batch_that_has_it
     assert (done, lab.rows()) == (Done(), {"x": (2, "true")})
 
 
+def test_a_message_from_before_a_restore_does_not_pass_for_an_object_that_has_its_id_now(lab: Lab) -> None:
+    now = lab.thing("now.csv", 1)
+    of_another = lab.batch(dataclasses.replace(now, lineage="lost.csv"), [("x", 1, "lost")], batch=7)
+    of_a_later = lab.batch(dataclasses.replace(now, version=2), [("x", 1, "lost")], batch=8)
+    too_early = lab.batch(lab.thing("now.csv", 2, state="validated"), [("x", 1, "lost")])
+    for rejected in lab.handle(lab.handler(), of_another, of_a_later, too_early):
+        assert isinstance(rejected, Reject)
+        assert rejected.cause is Cause.UNKNOWN_OBJECT
+    assert (lab.rows(), lab.counts()) == ({}, counted(rows=0))
+
+
 def test_an_older_version_arriving_late_is_all_superseded(lab: Lab) -> None:
     old, new = lab.thing("a.csv", 1), lab.thing("a.csv", 2)
     lab.send(lab.batch(new, [("x", 2, "new")]))
@@ -162,6 +173,17 @@ def test_rows_that_a_constraint_of_the_table_refuses_are_quarantined(lab: Lab) -
         (6, "sqlstate:23514", None, '6,"big",50000.0,"n"'),
         (7, "sqlstate:23502", "note", '7,"null",1.0,'),
     ]
+
+
+def test_rows_that_a_deferred_constraint_refuses_stop_only_themselves(lab: Lab) -> None:
+    lab.sql("CREATE TABLE lab.notes (note text PRIMARY KEY); INSERT INTO lab.notes VALUES ('n')")
+    lab.sql("ALTER TABLE lab.things ADD FOREIGN KEY (note) REFERENCES lab.notes DEFERRABLE INITIALLY DEFERRED")
+    lab.sql("GRANT SELECT ON lab.notes TO headgate_loader, headgate_owner")
+    rows = [*many(5), ("odd", 1.0, "no such note")]
+    lab.send(lab.batch(lab.thing("a.csv", 1), rows))
+    assert lab.consume() == 0
+    assert lab.counts() == counted(rows=6, inserted=5, quarantined=1)
+    assert lab.sql("SELECT row_number, rule FROM headgate.quarantine") == [(6, "sqlstate:23503")]
 
 
 def test_rows_that_the_server_does_not_name_are_searched_for(lab: Lab) -> None:
