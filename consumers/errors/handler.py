@@ -27,6 +27,7 @@ from headgate.failures import (
     failure_of,
     storable,
     verdict,
+    whole_number,
 )
 from headgate.ledger.errors import FailedMessage, record_failure, record_task_error, resolve_errors
 from headgate.publisher import Publisher
@@ -150,9 +151,9 @@ def _message(delivery: Delivery, failure: Failure, headers: Mapping[str, Any]) -
         dataset=topology.dataset_of(failure.queue),
         message_id=delivery.message_id,
         identity=f"{delivery.message_id}/{digest}",
-        run_id=_id(headers, "run_id"),
-        object_id=_id(headers, "object_id"),
-        chunk_id=_id(headers, "chunk_id"),
+        run_id=whole_number(headers.get("run_id")),
+        object_id=whole_number(headers.get("object_id")),
+        chunk_id=whole_number(headers.get("chunk_id")),
         traceparent=traceparent if isinstance(traceparent, str) else None,
         detail={
             "type": storable(str(properties.type)),
@@ -161,8 +162,3 @@ def _message(delivery: Delivery, failure: Failure, headers: Mapping[str, Any]) -
             "sha256": digest,
         },
     )
-
-
-def _id(headers: Mapping[str, Any], name: str) -> int | None:
-    value = headers.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

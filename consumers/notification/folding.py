@@ -16,6 +16,7 @@ from headgate.alerts.alert import labels_of
 from headgate.alerts.routing import Route, Routing
 from headgate.db import one, query, records
 from headgate.events import CATALOGUE
+from headgate.failures import whole_number
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -166,8 +167,8 @@ def _seen(cursor: Cursor, same: list[Recorded]) -> int | None:
         "owner": newest.owner,
         "summary": newest.summary,
         "detail": Json(newest.detail),
-        "run_id": _number(newest.detail.get("run_id")),
-        "object_id": _number(newest.detail.get("object_id")),
+        "run_id": _ledger_id(newest.detail.get("run_id")),
+        "object_id": _ledger_id(newest.detail.get("object_id")),
         "news": newest.status == "info",
         "count": len(same),
         "last_event": newest.number,
@@ -181,7 +182,7 @@ def _seen(cursor: Cursor, same: list[Recorded]) -> int | None:
     return int(found[0]) if found else None
 
 
-def _number(value: object) -> int | None:
+def _ledger_id(value: object) -> int | None:
     """An id of the ledger; anything else that somebody put there is none."""
-    is_id = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 63
-    return value if is_id else None  # type: ignore[return-value]
+    number = whole_number(value) or 0
+    return number if 0 < number < 1 << 63 else None

@@ -229,6 +229,11 @@ def original_headers(headers: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
+def whole_number(value: object) -> int | None:
+    """What a header says where a number belongs; anybody may have written anything there."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def error_key(queue: str, message_id: str, replays: int) -> uuid.UUID:
     """Key of the row of a failed message: the same for each of its attempts, another after a replay."""
     return uuid.uuid5(NAMESPACE, f"message/{queue}/{message_id}/{replays}")
@@ -278,8 +283,7 @@ def _text(headers: Mapping[str, Any], name: str) -> str:
 
 
 def _number(headers: Mapping[str, Any], name: str) -> int:
-    value = headers.get(HEADER + name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    return max(0, whole_number(headers.get(HEADER + name)) or 0)
 
 
 def _time(headers: Mapping[str, Any], name: str) -> datetime | None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import pika
 
 from headgate import topology
-from headgate.failures import HEADER, Cause, class_of, failure_of, storable
+from headgate.failures import HEADER, Cause, class_of, failure_of, storable, whole_number
 
 UNKNOWN = "unknown"  # cause of what was put aside by something else than an error consumer or the broker
 
@@ -42,9 +42,9 @@ class WaitingMessage:
             message_id=storable(str(properties.message_id or "")),
             dataset=topology.dataset_of(home or ""),
             home=home,
-            run_id=_number(headers, "run_id"),
-            object_id=_number(headers, "object_id"),
-            chunk_id=_number(headers, "chunk_id"),
+            run_id=whole_number(headers.get("run_id")),
+            object_id=whole_number(headers.get("object_id")),
+            chunk_id=whole_number(headers.get("chunk_id")),
             size=len(body),
             **_failure(headers),
         )
@@ -52,7 +52,7 @@ class WaitingMessage:
 
 def _failure(headers: Mapping[str, Any]) -> dict[str, Any]:
     """By the headers of the error consumer, else by those of the broker, else by what there is."""
-    replays = _number(headers, f"{HEADER}replays") or 0
+    replays = whole_number(headers.get(f"{HEADER}replays")) or 0
     if known := failure_of(headers):
         return {
             "cause": str(known.cause),
@@ -89,8 +89,3 @@ def _last_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     deaths = headers.get("x-death")
     newest = deaths[0] if isinstance(deaths, list) and deaths else None
     return newest if isinstance(newest, dict) else {}
-
-
-def _number(headers: Mapping[str, Any], name: str) -> int | None:
-    value = headers.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
