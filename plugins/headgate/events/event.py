@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from headgate.errors import Fatal
 from headgate.events.catalogue import SYSTEM, TYPE_PREFIX, Severity, Status, event_type
+from headgate.failures import storable
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 LONGEST_ID: Final = 255  # bytes that AMQP has for a message's id
@@ -51,7 +52,7 @@ class Event:
     ) -> None:
         self.type = event_type(kind)
         self.dataset = _word(dataset)
-        self.subject = _storable(subject)
+        self.subject = _fit(subject)
         self.data = _complete(kind, self.dataset, data or {})
         self.severity: Severity = severity or self.type.severity
         self.event_id = event_id or str(uuid.uuid4())
@@ -131,20 +132,20 @@ def _complete(kind: str, dataset: str, data: Mapping[str, Any]) -> dict[str, Any
     if mend := known.mend or found.mend.format_map(quoted):
         texts["mend"] = mend
     whole = known.model_dump(mode="json", exclude_none=True, exclude={"summary", "mend"}) | texts
-    return {name: _storable(value) for name, value in whole.items()}
+    return {name: _fit(value) for name, value in whole.items()}
 
 
-def _storable(value: Any) -> Any:
-    """As Postgres takes it in JSON: without NUL and half characters; and no endless texts."""
+def _fit(value: Any) -> Any:
+    """As Postgres takes it in JSON, and no endless texts."""
     if isinstance(value, str):
-        text = value.replace("\0", "\ufffd").encode(errors="replace").decode()
+        text = storable(value)
         return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {_storable(name): _storable(part) for name, part in value.items()}
+        return {_fit(name): _fit(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_storable(part) for part in value]
+        return [_fit(part) for part in value]
     return value
 
 

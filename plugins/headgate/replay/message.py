@@ -81,7 +81,7 @@ def _home(headers: Mapping[str, Any], routing_key: str) -> str | None:
     queue = headers.get(f"{HEADER}queue") or _last_death(headers).get("queue")
     if queue is None and routing_key.startswith(parking):
         queue = topology.rows_queue(routing_key.removeprefix(parking))
-    return storable(str(queue)) if topology.is_rows_queue(str(queue)) else None
+    return str(queue) if topology.is_rows_queue(str(queue)) else None
 
 
 def _last_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
