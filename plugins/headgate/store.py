@@ -99,10 +99,12 @@ class ObjectStore:
         import urllib3
         from minio import Minio
 
+        from headgate.transport import pool_manager
+
         parts = urlsplit(self.endpoint)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise Fatal(f"HEADGATE_S3_ENDPOINT must look like http(s)://host:port, not {self.endpoint!r}")
-        pool = urllib3.PoolManager(
+        pool = pool_manager(
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             retries=False,
             maxsize=4,

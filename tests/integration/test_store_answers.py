@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Callable
 
 import pytest
 
 from headgate.errors import Fatal
-from headgate.store import ObjectStore
+from headgate.store import ObjectStore, StoredObject
 from tests.conftest import Buckets
+from tests.faults.proxy import Proxy
 
 
 @pytest.fixture
@@ -46,3 +48,38 @@ def test_a_store_that_does_not_serve_ranges_is_refused_where_reading_would_start
         reader.close()  # as when the connection broke
         with pytest.raises(Fatal, match="byte ranges"):
             reader.read()
+
+
+@pytest.mark.parametrize("ask", ["range", "whole", "stream", "stat", "list"])
+def test_an_answer_that_ends_early_in_good_order_is_asked_for_again(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch, ask: str
+) -> None:
+    """Also in its header: what is left of one looks like a whole one, without the ETag."""
+    monkeypatch.setattr("headgate.patience.FIRST_PAUSE", 0.001)
+    body = b"0123456789" * 20
+    with Proxy.to(buckets.endpoint) as proxy:
+        store = ObjectStore(
+            proxy.url(buckets.endpoint), buckets.access_key, buckets.secret_key, buckets.region, patience=5.0
+        )
+        store.put_bytes(buckets.landing, "d/a", body)
+        stored = store.stat(buckets.landing, "d/a")
+        questions: dict[str, tuple[Callable[[], object], object]] = {
+            "range": (
+                lambda: store.read_range(buckets.landing, "d/a", 10, 150, etag=stored.etag),
+                body[10:160],
+            ),
+            "whole": (lambda: store.read(buckets.landing, "d/a"), body),
+            "stream": (lambda: streamed(store, stored), body),
+            "stat": (lambda: store.stat(buckets.landing, "d/a").etag, stored.etag),
+            "list": (lambda: [found.key for found in store.listing(buckets.landing)], ["d/a"]),
+        }
+        question, answer = questions[ask]
+        for size in range(1, 700, 13):
+            proxy.cut_after(size, orderly=True)
+            assert question() == answer, f"cut after {size} bytes"
+
+
+def streamed(store: ObjectStore, stored: StoredObject) -> bytes:
+    """The object by its reader, in two pieces."""
+    with store.open(stored.bucket, stored.key, etag=stored.etag, size=stored.size) as reader:
+        return reader.read(7) + reader.read()
