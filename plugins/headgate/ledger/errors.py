@@ -116,15 +116,30 @@ def record_task_error(cursor: Cursor, error: TaskError) -> int:
     }
     cursor.execute(query("error_record"), values)
     (error_id,) = one(cursor)
-    names = ("run_id", "dag_run_id", "object_id", "task_id", "map_index", "try_number", "reason", "cause")
-    data = {name: values[name] for name in names} | {"error_id": error_id, "will_retry": error.will_retry}
-    event_id = str(uuid.uuid5(NAMESPACE, f"{error.error_key}/task.failed"))
-    subject = f"{error.task_id}[{error.map_index}]" if error.map_index >= 0 else error.task_id
-    events.record(
-        cursor,
-        Event("task.failed", error.dataset, subject, data, event_id=event_id, traceparent=error.traceparent),
-    )
+    events.record(cursor, _task_failed(error, error_id))
     return int(error_id)
+
+
+def _task_failed(error: TaskError, error_id: int) -> Event:
+    """What people hear of it, once for each try."""
+    fields = {
+        "run_id",
+        "dag_run_id",
+        "object_id",
+        "task_id",
+        "map_index",
+        "try_number",
+        "reason",
+        "will_retry",
+    }
+    return Event(
+        "task.failed",
+        error.dataset,
+        f"{error.task_id}[{error.map_index}]" if error.map_index >= 0 else error.task_id,
+        error.model_dump(include=fields) | {"cause": str(Cause.TASK), "error_id": error_id},
+        event_id=str(uuid.uuid5(NAMESPACE, f"{error.error_key}/task.failed")),
+        traceparent=error.traceparent,
+    )
 
 
 def resolve_errors(conn: Connection) -> int:
