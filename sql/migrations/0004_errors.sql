@@ -37,6 +37,22 @@ CREATE INDEX error_of_dataset ON headgate.error (dataset, last_failed_at);
 CREATE INDEX error_of_run ON headgate.error (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX error_open ON headgate.error (state, last_failed_at) WHERE state IN ('retrying', 'parked', 'replayed');
 
+-- Until now an alert told of a parked message. Those that still wait for a person are errors from now on.
+INSERT INTO headgate.error (
+    error_key, source, class, cause, reason, dataset, run_id, object_id, chunk_id, message_id, queue, state,
+    first_failed_at, last_failed_at
+)
+SELECT DISTINCT ON (a.message_id)
+    gen_random_uuid(), 'consumer', 'fatal', 'unknown', a.summary, a.dataset, a.run_id, a.object_id, a.chunk_id,
+    a.message_id::text, 'headgate.rows.' || a.dataset, 'parked', a.raised_at, a.raised_at
+FROM headgate.alert a
+WHERE a.kind = 'message.parked'
+    AND a.dataset IS NOT NULL
+    AND a.message_id IS NOT NULL
+    AND a.resolved_at IS NULL
+    AND NOT EXISTS (SELECT FROM headgate.receipt r WHERE r.message_id = a.message_id)
+ORDER BY a.message_id, a.alert_id DESC;
+
 -- What a person has done with which failed message.
 CREATE TABLE headgate.message_replay (
     replay_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

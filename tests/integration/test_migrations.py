@@ -113,6 +113,35 @@ def test_a_failing_migration_leaves_nothing(database: Database, changed_sql: Pat
         execute(database.owner_url, "SELECT FROM headgate.half")
 
 
+def test_messages_that_the_first_release_has_parked_are_open_errors(
+    empty: Database, changed_sql: Path
+) -> None:
+    files = [
+        path for folder in ("migrations", "functions", "views") for path in (changed_sql / folder).iterdir()
+    ]
+    later = {path: path.read_text() for path in files if not path.name.startswith(("0001_", "0002_"))}
+    for path in later:
+        path.unlink()
+    migrate(empty.owner_url)
+    execute(
+        empty.owner_url,
+        "INSERT INTO headgate.receipt (message_id, object_id, chunk_id, rows, consumer)"
+        " VALUES ('00000000-0000-0000-0000-000000000002', 1, 1, 0, 'c');"
+        "INSERT INTO headgate.alert (kind, severity, dataset, chunk_id, message_id, summary) SELECT"
+        " 'message.parked', 'critical', 'things', 7, ('00000000-0000-0000-0000-00000000000' || n)::uuid,"
+        " 'why'"
+        " FROM unnest(ARRAY[1, 1, 2]) n",
+    )
+    for path, text in later.items():
+        path.write_text(text)
+    migrate(empty.owner_url)
+    with closing(connect(empty.admin_url)) as conn, transaction(conn) as cursor:
+        cursor.execute("SELECT message_id, state, reason, dataset, chunk_id FROM headgate.error")
+        assert cursor.fetchall() == [("00000000-0000-0000-0000-000000000001", "parked", "why", "things", 7)]
+        cursor.execute("SELECT DISTINCT state FROM headgate.alerts")
+        assert cursor.fetchall() == [("resolved",)]
+
+
 def test_a_superuser_migrates_for_the_owner_and_sets_passwords(servers: Servers, empty: Database) -> None:
     """The passwords stay as they are in the test servers, which all tests share."""
     migrate(empty.admin_url, servers.secrets.roles)
