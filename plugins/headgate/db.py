@@ -99,12 +99,14 @@ def connect(
 
 
 def classify(error: psycopg2.Error) -> HeadgateError:
-    """Our error for one of psycopg2's, by SQLSTATE; a lost or refused socket has none."""
-    text = str(error).strip() or type(error).__name__
+    """Our error for one of psycopg2's, by SQLSTATE; a lost or refused socket has none.
+
+    Of what the server says it has the first line only: its details quote rows and statements.
+    """
     code = error.pgcode
     if code is None:
-        return _classify_without_code(error, text)
-    message = f"Postgres: {text} (SQLSTATE {code})"
+        return _classify_without_code(error, str(error).strip() or type(error).__name__)
+    message = f"Postgres: {error.diag.message_primary or type(error).__name__} (SQLSTATE {code})"
     if code.startswith(_RETRIABLE_CLASSES) or code in _RETRIABLE_CODES:
         return Retriable(message)
     if code.startswith(_DATA_CLASSES):

@@ -180,6 +180,14 @@ def test_loader_and_pipeline_may_use_temporary_tables(database: Database) -> Non
         execute(url, "CREATE TEMP TABLE stage (a int)")
 
 
+def test_an_error_quotes_no_row_and_no_statement(database: Database) -> None:
+    twice = "CREATE TEMP TABLE t (name text CONSTRAINT once UNIQUE); INSERT INTO t VALUES ('Zoe'), ('Zoe')"
+    with pytest.raises(DataError) as caught:
+        execute(database.loader_url, twice)
+    said = str(caught.value)
+    assert said == 'Postgres: duplicate key value violates unique constraint "once" (SQLSTATE 23505)'
+
+
 def test_errors_are_classed_by_what_to_do(database: Database) -> None:
     with pytest.raises(DataError, match="22012"):
         execute(database.reader_url, "SELECT 1 / 0")
