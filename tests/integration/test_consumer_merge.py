@@ -177,7 +177,9 @@ def test_rows_that_a_constraint_of_the_table_refuses_are_quarantined(lab: Lab) -
 
 def test_rows_that_a_deferred_constraint_refuses_stop_only_themselves(lab: Lab) -> None:
     lab.sql("CREATE TABLE lab.notes (note text PRIMARY KEY); INSERT INTO lab.notes VALUES ('n')")
-    lab.sql("ALTER TABLE lab.things ADD FOREIGN KEY (note) REFERENCES lab.notes DEFERRABLE INITIALLY DEFERRED")
+    lab.sql(
+        "ALTER TABLE lab.things ADD FOREIGN KEY (note) REFERENCES lab.notes DEFERRABLE INITIALLY DEFERRED"
+    )
     lab.sql("GRANT SELECT ON lab.notes TO headgate_loader, headgate_owner")
     rows = [*many(5), ("odd", 1.0, "no such note")]
     lab.send(lab.batch(lab.thing("a.csv", 1), rows))
