@@ -11,11 +11,12 @@ import fcntl
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -27,6 +28,7 @@ from headgate.stack.ports import Ports
 from headgate.stack.secrets import Secrets
 
 if TYPE_CHECKING:
+    import httpx
     from minio import Minio
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -77,6 +79,27 @@ class Broker:
     url: str
     api_url: str
 
+    def api(self) -> httpx.Client:
+        """The management API."""
+        import httpx
+
+        return httpx.Client(base_url=self.api_url, trust_env=False, timeout=20)
+
+    @contextmanager
+    def user(self, name: str, password: str, rights: Sequence[str] = (".*", ".*", ".*")) -> Iterator[str]:
+        """Another user, who may configure, write and read such names; the URL with their login."""
+        with self.api() as api:
+            self.set_password(name, password)
+            permissions = dict(zip(("configure", "write", "read"), rights, strict=True))
+            api.put(f"/api/permissions/{self.vhost}/{name}", json=permissions).raise_for_status()
+            yield with_login(self.url, name, password)
+            api.delete(f"/api/users/{name}").raise_for_status()
+
+    def set_password(self, user: str, password: str) -> None:
+        """Make the user where there is none."""
+        with self.api() as api:
+            api.put(f"/api/users/{user}", json={"password": password, "tags": ""}).raise_for_status()
+
 
 @dataclass(frozen=True)
 class Buckets:
@@ -100,6 +123,12 @@ class Environment:
     buckets: Buckets
     variables: dict[str, str]
     settings: Settings
+
+
+def with_login(url: str, user: str, password: str) -> str:
+    """The URL of the same server for somebody else."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}"))
 
 
 def test_home() -> Path:

@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pika
 import psycopg2
 import zstandard
@@ -249,7 +248,7 @@ class Lab:
 
     def drop_broker_connections(self) -> int:
         """Have the broker close all connections to this vhost; how many there were."""
-        with httpx.Client(base_url=self.broker.api_url, trust_env=False, timeout=20) as api:
+        with self.broker.api() as api:
             found = api.get(f"/api/vhosts/{self.broker.vhost}/connections").json()
             for connection in found:
                 api.delete(f"/api/connections/{connection['name']}")

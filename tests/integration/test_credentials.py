@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import httpx
 import pytest
 
+from tests.conftest import with_login
 from tests.integration.lab import Lab, many
 from tests.polling import eventually
 
@@ -30,8 +29,7 @@ class Logins:
     def change(self, password: str) -> dict[str, str]:
         """Set this password in both servers and cut what is connected by the old one; the settings now."""
         self.lab.sql(f"ALTER ROLE {self.name} PASSWORD '{password}'")
-        with self.api() as api:
-            api.put(f"/api/users/{self.name}", json={"password": password, "tags": ""}).raise_for_status()
+        self.lab.broker.set_password(self.name, password)
         self.lab.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", self.name)
         self.lab.drop_broker_connections()
         return {
@@ -39,25 +37,13 @@ class Logins:
             "HEADGATE_AMQP_URL": with_login(self.lab.broker.url, self.name, password),
         }
 
-    def api(self) -> httpx.Client:
-        return httpx.Client(base_url=self.lab.broker.api_url, trust_env=False, timeout=20)
-
-
-def with_login(url: str, user: str, password: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}"))
-
 
 @pytest.fixture
 def logins(lab: Lab) -> Iterator[Logins]:
     made = Logins(lab, f"rotating_{lab.broker.vhost}")
-    everything = {"configure": ".*", "write": ".*", "read": ".*"}
     lab.sql(f"CREATE ROLE {made.name} LOGIN IN ROLE headgate_loader")
-    with made.api() as api:
-        api.put(f"/api/users/{made.name}", json={"password": "x", "tags": ""}).raise_for_status()
-        api.put(f"/api/permissions/{lab.broker.vhost}/{made.name}", json=everything).raise_for_status()
+    with lab.broker.user(made.name, "x"):
         yield made
-        api.delete(f"/api/users/{made.name}")
     lab.sql(f"DROP ROLE {made.name}")
 
 

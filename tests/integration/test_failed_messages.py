@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import httpx
 import pika
 import pika.data
 import pytest
@@ -332,8 +330,11 @@ def test_a_time_that_is_no_date_stops_nobody(lab: Lab, monkeypatch: pytest.Monke
 
 def test_a_user_of_the_broker_in_the_message_is_not_in_the_way(lab: Lab) -> None:
     """RabbitMQ closes the channel of who publishes under another user's name."""
-    user, url = broker_user(lab)
-    with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
+    user = f"{lab.broker.vhost}_user"
+    with (
+        lab.broker.user(user, "first") as url,
+        closing(pika.BlockingConnection(pika.URLParameters(url))) as connection,
+    ):
         channel = connection.channel()
         channel.confirm_delivery()
         topology.declare(channel, [DATASET])
@@ -396,14 +397,3 @@ def error_handler(lab: Lab) -> ErrorHandler:
 def with_headers(properties: pika.BasicProperties, headers: dict[str, Any]) -> pika.BasicProperties:
     properties.headers = dict(properties.headers or {}) | headers
     return properties
-
-
-def broker_user(lab: Lab, password: str = "first") -> tuple[str, str]:
-    """Another user of the vhost, and the URL with their login. Called again it changes the password."""
-    user = f"{lab.broker.vhost}_user"
-    everything = {"configure": ".*", "write": ".*", "read": ".*"}
-    with httpx.Client(base_url=lab.broker.api_url, trust_env=False, timeout=20) as api:
-        api.put(f"/api/users/{user}", json={"password": password, "tags": ""}).raise_for_status()
-        api.put(f"/api/permissions/{lab.broker.vhost}/{user}", json=everything).raise_for_status()
-    parts = urlsplit(lab.broker.url)
-    return user, urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}"))

@@ -12,10 +12,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import amqp
-import httpx
 import pika
 import pytest
 
@@ -42,14 +41,8 @@ class Login:
 def login(broker: Broker) -> Iterator[Login]:
     [rights] = re.findall(r"set_permissions -p / data-team '(.*)' '(.*)' '(.*)'", PAGE)
     name, password = f"data-team-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
-    permissions = dict(zip(("configure", "write", "read"), rights, strict=True))
-    with httpx.Client(base_url=broker.api_url, trust_env=False, timeout=20) as api:
-        api.put(f"/api/users/{name}", json={"password": password, "tags": ""}).raise_for_status()
-        api.put(f"/api/permissions/{broker.vhost}/{name}", json=permissions).raise_for_status()
-        parts = urlsplit(broker.url)
-        place = f"{name}:{password}@{parts.hostname}:{parts.port}"
-        yield Login(name, password, urlunsplit(parts._replace(netloc=place)))
-        api.delete(f"/api/users/{name}").raise_for_status()
+    with broker.user(name, password, rights) as url:
+        yield Login(name, password, url)
 
 
 @contextmanager
@@ -102,7 +95,7 @@ def test_the_listener_of_the_page_hears_what_it_asked_for(
 
 def bound(broker: Broker) -> bool:
     """Whether all of its patterns are."""
-    with httpx.Client(base_url=broker.api_url, trust_env=False, timeout=20) as api:
+    with broker.api() as api:
         found = api.get(f"/api/queues/{broker.vhost}/{QUEUE}/bindings").json()
         return isinstance(found, list) and len([item for item in found if item["source"]]) == 3
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import takewhile
 
-import httpx
 import pika
 import pytest
 from structlog.testing import capture_logs
@@ -144,7 +143,7 @@ def rabbitmqctl(servers: Servers, *arguments: str) -> None:
 def limit_length(broker: Broker, messages: int) -> None:
     """A policy of the operator."""
     policy = {"pattern": "^headgate", "definition": {"max-length": messages}, "apply-to": "queues"}
-    with httpx.Client(base_url=broker.api_url, trust_env=False, timeout=20) as api:
+    with broker.api() as api:
         api.put(f"/api/policies/{broker.vhost}/limit", json=policy).raise_for_status()
 
 

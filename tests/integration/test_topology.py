@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
@@ -25,7 +24,7 @@ def channel(broker: Broker) -> Iterator[BlockingChannel]:
 def test_declaring_twice_changes_nothing(channel: BlockingChannel, broker: Broker) -> None:
     topology.declare(channel, ["plants", "generators"])
     topology.declare(channel, ["plants"])
-    with httpx.Client(base_url=broker.api_url, trust_env=False, timeout=20) as api:
+    with broker.api() as api:
         queues = {item["name"]: item for item in api.get(f"/api/queues/{broker.vhost}").json()}
     shared = {"headgate.errors", "headgate.parking"}
     assert set(queues) == {"headgate.rows.plants", "headgate.rows.generators"} | shared
