@@ -408,6 +408,7 @@ def test_errors_without_a_message_are_closed(environment: Environment, lab: Lab)
     assert (done["dismissed"], done["errors_closed"]) == (0, 2)
     assert [state for _, state, _ in errors(lab)] == ["dismissed", "dismissed"]
     assert "note" in headgate(environment, "errors", "show", 1)
+    assert "there is no error 7" in headgate(environment, "errors", "show", 7, code=1)
 
 
 def test_lost_and_damaged_batches_are_sent_from_staging(environment: Environment) -> None:
@@ -460,13 +461,6 @@ def test_staged_bytes_that_are_gone_are_told_and_stop_nobody_else(environment: E
     assert (tally.count("replayed"), tally.count(None)) == (1, 1)
     [left] = [told.left for _, _, told in tally.decisions if told.left]
     assert "--reload" in left
-
-
-def test_wrong_usage_says_what_is_understood(environment: Environment) -> None:
-    assert "say which messages" in headgate(environment, "replay", code=2)
-    assert "is none of dataset=" in headgate(environment, "replay", "--where", "colour=red", code=2)
-    assert "--note is empty" in headgate(environment, "errors", "dismiss", "--all", "--note", " ", code=1)
-    assert "no error 7" in headgate(environment, "errors", "show", 7, code=1)
 
 
 class Died(BaseException):

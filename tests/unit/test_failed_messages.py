@@ -8,8 +8,10 @@ from typing import Any
 import pika
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from headgate import topology
+from headgate.cli.app import app
 from headgate.cli.queues import hint
 from headgate.cli.where import where_of
 from headgate.failures import Cause, failed
@@ -87,6 +89,23 @@ def test_conditions_are_read_and_hold_together() -> None:
 def test_a_condition_that_means_nothing_is_refused(wrong: str) -> None:
     with pytest.raises(typer.BadParameter):
         where_of([wrong])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["replay"], 2, "say which messages"),
+        (["replay", "--where", "colour=red"], 2, "is none of dataset="),
+        (["replay", "--all"], 2, "nobody is there to be asked"),
+        (["errors", "dismiss", "--note", "why"], 2, "say which: --where, or --all"),
+        (["errors", "dismiss", "--all", "--note", " "], 1, "--note is empty"),
+        (["errors", "list", "--state", "odd"], 2, "--state is open, all,"),
+    ],
+)
+def test_wrong_usage_says_what_is_understood(arguments: list[str], code: int, told: str) -> None:
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert done.exit_code == code
+    assert told in done.output + str(done.exception)
 
 
 @pytest.mark.parametrize(
