@@ -164,16 +164,16 @@ def read_settings() -> Settings:
         raise Fatal("wrong settings: " + "; ".join(lines)) from None
 
 
-def current(name: str) -> Callable[[], str]:
+def current(name: str, read: Callable[[], Settings] = read_settings) -> Callable[[], str]:
     """What reads a connection setting anew; ``Retriable`` when it cannot be read just now."""
 
-    def read() -> str:
+    def value() -> str:
         try:
-            return read_settings().require(name)
+            return read().require(name)
         except Fatal as error:
             raise Retriable(str(error)) from error
 
-    return read
+    return value
 
 
 def url_of(url: Url) -> str:

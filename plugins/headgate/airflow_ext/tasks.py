@@ -188,9 +188,10 @@ def services() -> Services:
 def ledger_only() -> Ledger:
     """The ledger for the trigger, which does its own waiting."""
     from headgate.airflow_ext.hooks import task_settings
-    from headgate.steps.services import Ledger, rereading
+    from headgate.settings import current
+    from headgate.steps.services import Ledger
 
-    return Ledger(rereading(task_settings, "database_url"), patience=0.0)
+    return Ledger(current("database_url", task_settings), patience=0.0)
 
 
 def name_lane(share: dict[str, int]) -> None:

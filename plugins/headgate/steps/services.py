@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 import structlog
 
 from headgate.db import connect
-from headgate.errors import Fatal, Retriable
+from headgate.errors import Retriable
 from headgate.patience import REFUSED_PATIENCE, Pauses
-from headgate.settings import Settings, Url, url_of
+from headgate.settings import Settings, Url, current, url_of
 from headgate.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -85,23 +85,11 @@ class Services:
         return cls(
             settings=settings,
             store=ObjectStore.from_settings(settings, patience=patience, reread=reread),
-            ledger=Ledger(rereading(now, "database_url"), patience=patience),
-            amqp_url=rereading(now, "amqp_url"),
+            ledger=Ledger(current("database_url", now), patience=patience),
+            amqp_url=current("amqp_url", now),
         )
 
     @property
     def staging(self) -> str:
         """The bucket of accepted batches."""
         return self.settings.staging_bucket
-
-
-def rereading(read: Callable[[], Settings], name: str) -> Callable[[], str]:
-    """What reads a connection setting anew; ``Retriable`` when it cannot be read just now."""
-
-    def value() -> str:
-        try:
-            return read().require(name)
-        except Fatal as error:
-            raise Retriable(str(error)) from error
-
-    return value
