@@ -915,6 +915,7 @@ CREATE INDEX alert_group_due ON headgate.alert_group USING btree (next_at);
 CREATE INDEX alert_member_of_alert ON headgate.alert_member USING btree (alert_id);
 CREATE INDEX alert_of_dataset ON headgate.alert USING btree (dataset, alert_id);
 CREATE INDEX alert_of_fingerprint ON headgate.alert USING btree (fingerprint, alert_id);
+CREATE INDEX alert_resolved ON headgate.alert USING btree (resolved_at);
 CREATE UNIQUE INDEX alert_unresolved ON headgate.alert USING btree (fingerprint) WHERE (state <> 'resolved'::text);
 CREATE INDEX delivery_pending ON headgate.delivery USING btree (next_at) WHERE (state = 'pending'::text);
 CREATE INDEX error_of_dataset ON headgate.error USING btree (dataset, last_failed_at);

@@ -32,6 +32,7 @@ REVOKE INSERT ON headgate.alert FROM headgate_pipeline;
 CREATE UNIQUE INDEX alert_unresolved ON headgate.alert (fingerprint) WHERE state <> 'resolved';
 CREATE INDEX alert_of_fingerprint ON headgate.alert (fingerprint, alert_id);
 CREATE INDEX alert_of_dataset ON headgate.alert (dataset, alert_id);
+CREATE INDEX alert_resolved ON headgate.alert (resolved_at);
 CREATE INDEX alert_changed ON headgate.alert (changed_at);
 
 -- While it lasts nobody is told of the alerts that fulfil all its matchers.

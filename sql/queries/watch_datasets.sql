@@ -1,5 +1,6 @@
 -- How every dataset of the registry stands by the ledger. Arrivals are those of objects in the bucket; ages are
--- in seconds by the server's clock. Messages that are parked, or wait for a retry, are told of elsewhere.
+-- in seconds by the server's clock. Messages that are parked, or wait for a retry, are told of elsewhere; whose
+-- retry was due a while ago waits in its queue again, or is lost.
 SELECT
     registry.dataset,
     registry.version,
@@ -37,7 +38,9 @@ CROSS JOIN LATERAL (
     JOIN headgate.batch b USING (chunk_id)
     LEFT JOIN headgate.receipt r USING (message_id)
     LEFT JOIN (
-        SELECT DISTINCT message_id FROM headgate.error WHERE state IN ('retrying', 'parked')
+        SELECT DISTINCT message_id
+        FROM headgate.error
+        WHERE state = 'parked' OR (state = 'retrying' AND next_at > now() - interval '1 minute')
     ) e ON e.message_id = b.message_id::text
     WHERE o.dataset = registry.dataset AND o.state = 'published' AND b.streamed_at IS NOT NULL
 ) sent

@@ -506,8 +506,10 @@ def test_what_people_may_not_do_is_said(desk: Desk) -> None:
         with pytest.raises(Fatal, match="no silence 4711 lasts"):
             end_silence(conn, 4711)
         of_python = Matcher("subject", "=~", "(?P<name>a)")
-        with pytest.raises(Fatal, match="Postgres does not take a regular expression"):
-            silence(conn, [of_python], timedelta(hours=1), by="mia", note="")
+        fine = Matcher("dataset", "=", "ships")
+        for matchers in ([of_python], [fine, of_python]):
+            with pytest.raises(Fatal, match="Postgres does not take a regular expression"):
+                silence(conn, matchers, timedelta(hours=1), by="mia", note="")
         assert silences(conn, ended=True) == []
 
 

@@ -233,6 +233,14 @@ def test_a_message_that_failed_is_no_message_that_waits(lab: Lab, thing: Thing, 
     assert not {"queue.old", "consumer.gone"} & {kind for kind, _ in told(lab)}
 
 
+def test_a_message_that_never_came_back_from_its_delay_is_told(lab: Lab, thing: Thing) -> None:
+    [message_id] = streamed(lab, thing, ago=timedelta(hours=2))
+    failed(lab, message_id, "retrying")
+    lab.sql("UPDATE headgate.error SET next_at = now() - interval '10 minutes'")
+    watch(lab, watch_patience=0).tick()
+    assert ("queue.old", QUEUE) in told(lab)
+
+
 def test_parking_fills_and_empties(lab: Lab) -> None:
     failed(lab, "m1")
     failed(lab, "m2")

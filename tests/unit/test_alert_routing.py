@@ -148,8 +148,12 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "alerts.yaml"
     with pytest.raises(Fatal, match="cannot be read"):
         load_routing(path)
-    path.write_text("route: [")
-    with pytest.raises(Fatal, match="not YAML"):
+    path.write_text('route:\n  receivers: ["slack://s3cr3t]')
+    with pytest.raises(Fatal, match=r"not YAML: .* in line 2") as refused:
+        load_routing(path)
+    assert "s3cr3t" not in str(refused.value)
+    path.write_bytes(b"\xff\x00")
+    with pytest.raises(Fatal, match="not YAML: not even text"):
         load_routing(path)
     path.write_text("")
     with pytest.raises(Fatal, match="the file: should be a mapping"):

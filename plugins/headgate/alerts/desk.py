@@ -117,7 +117,7 @@ def silence(
             cursor.execute(query("alerts_lock"))
             cursor.execute(query("silence_create"), {**values, "by": by, "note": note})
             silence_id, ends_at = one(cursor)
-            cursor.execute(query("silence_check"))
+            cursor.execute(query("silence_check"), {"silence_id": silence_id})
             cursor.execute(query("alert_wake_all"))
             return silence_id, ends_at
     except DataError as error:

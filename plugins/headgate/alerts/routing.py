@@ -174,8 +174,14 @@ def load_routing(path: Path) -> Routing:
     except OSError as error:
         raise Fatal(f"{path}: cannot be read: {error.strerror} (HEADGATE_ALERTS_FILE)") from None
     except yaml.YAMLError as error:
-        raise Fatal(f"{path}: not YAML: {error}") from None
+        raise Fatal(f"{path}: not YAML: {_broken(error)}") from None
     return parse_routing(document, str(path), path.parent)
+
+
+def _broken(error: yaml.YAMLError) -> str:
+    """What is wrong and where, without the line itself, in which an address may stand."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    return f"{problem} in line {mark.line + 1}, column {mark.column + 1}" if mark else "not even text"
 
 
 def parse_routing(document: Any, source: str, folder: Path = Path()) -> Routing:
