@@ -195,6 +195,7 @@ class Proxy:
                 self._left[upstream] = None
                 self._end_all(self._cut_by)
                 self.was_cut.set()
+                return  # what is cancelled ends at its next wait: nothing may follow what was left out
         sink.shutdown(socket.SHUT_WR)
 
     async def _wait_while_held(self, more: int) -> None:

@@ -112,6 +112,26 @@ def test_a_cut_after_some_bytes_passes_exactly_those(proxy: Proxy, echo: Echo) -
         assert echoed(end, b"y" * 5000) == b"y" * 5000
 
 
+def test_nothing_follows_after_a_cut_however_much_is_on_its_way(proxy: Proxy) -> None:
+    body = bytes(range(251)) * 8_000
+    for size in range(1, 400_000, 40_001):
+        proxy.cut_after(size, orderly=True)
+        with connect(proxy) as end:
+            end.settimeout(10)
+            threading.Thread(target=lambda end=end: suppressed(end, body), daemon=True).start()
+            got = b""
+            with suppress(OSError):
+                while piece := end.recv(65536):
+                    got += piece
+        assert got == body[: len(got)]
+        assert len(got) <= size
+
+
+def suppressed(end: socket.socket, body: bytes) -> None:
+    with suppress(OSError):
+        end.sendall(body)
+
+
 def test_refused_until_healed_on_the_same_port(proxy: Proxy) -> None:
     with connect(proxy) as end:
         assert echoed(end, b"a") == b"a"
