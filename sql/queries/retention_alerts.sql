@@ -3,14 +3,7 @@ WITH due AS (
     SELECT alert_id
     FROM headgate.alert a
     WHERE a.resolved_at < now() - make_interval(
-            days => nullif(coalesce(
-                (
-                    SELECT rule.days
-                    FROM unnest(%(datasets)s::text[], %(days)s::integer[]) AS rule (dataset, days)
-                    WHERE rule.dataset = a.dataset
-                ),
-                %(otherwise)s
-            ), 0)
+            days => nullif(coalesce((%(days)s::jsonb ->> a.dataset)::integer, %(otherwise)s), 0)
         )
         AND a.state = 'resolved'
     ORDER BY alert_id

@@ -3,14 +3,7 @@ WITH due AS (
     SELECT error_id
     FROM headgate.error e
     WHERE e.last_failed_at < now() - make_interval(
-            days => nullif(coalesce(
-                (
-                    SELECT rule.days
-                    FROM unnest(%(datasets)s::text[], %(days)s::integer[]) AS rule (dataset, days)
-                    WHERE rule.dataset = e.dataset
-                ),
-                %(otherwise)s
-            ), 0)
+            days => nullif(coalesce((%(days)s::jsonb ->> e.dataset)::integer, %(otherwise)s), 0)
         )
         AND e.state IN ('recorded', 'resolved', 'dismissed')
     ORDER BY error_id

@@ -4,14 +4,7 @@ WITH due AS (
     SELECT event_id
     FROM headgate.event e
     WHERE e.recorded_at < now() - make_interval(
-            days => nullif(coalesce(
-                (
-                    SELECT rule.days
-                    FROM unnest(%(datasets)s::text[], %(days)s::integer[]) AS rule (dataset, days)
-                    WHERE rule.dataset = e.dataset
-                ),
-                %(otherwise)s
-            ), 0)
+            days => nullif(coalesce((%(days)s::jsonb ->> e.dataset)::integer, %(otherwise)s), 0)
         )
         AND e.published_at IS NOT NULL
         AND e.folded_at IS NOT NULL

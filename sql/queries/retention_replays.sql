@@ -3,14 +3,7 @@ WITH due AS (
     SELECT replay_id
     FROM headgate.message_replay r
     WHERE r.replayed_at < now() - make_interval(
-            days => nullif(coalesce(
-                (
-                    SELECT rule.days
-                    FROM unnest(%(datasets)s::text[], %(days)s::integer[]) AS rule (dataset, days)
-                    WHERE rule.dataset = r.dataset
-                ),
-                %(otherwise)s
-            ), 0)
+            days => nullif(coalesce((%(days)s::jsonb ->> r.dataset)::integer, %(otherwise)s), 0)
         )
         AND NOT EXISTS (
             SELECT FROM headgate.error e

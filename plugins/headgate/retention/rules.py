@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from psycopg2.extras import Json
+
 from headgate.db import query, transaction
 
 if TYPE_CHECKING:
@@ -35,11 +37,7 @@ class Rules:
     def sql(self, kind: str) -> dict[str, Any]:
         """Parameters of a statement that goes through the records of all datasets."""
         days = {dataset: getattr(rule, kind) for dataset, rule in self.datasets.items()}
-        return {
-            "datasets": list(days),
-            "days": list(days.values()),
-            "otherwise": getattr(self.usual, kind),
-        }
+        return {"days": Json(days), "otherwise": getattr(self.usual, kind)}
 
 
 def rules_of(conn: Connection, settings: Settings) -> Rules:
