@@ -39,7 +39,9 @@ def shared() -> list[Processor]:
 def rendering(log_format: str) -> list[Processor]:
     """One JSON object a line, or columns for people."""
     if log_format == "console" or (log_format == "auto" and sys.stderr.isatty()):
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Not rich's, which shows local variables: URLs with their passwords are among them.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 
