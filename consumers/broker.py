@@ -40,9 +40,8 @@ class Broker:
         self.session = 0
 
     def open(self) -> None:
-        """Connect anew. Deliveries of earlier sessions cannot be acknowledged any more."""
+        """Connect anew."""
         self.close()
-        self.session += 1
         url = url_of(self._url)
         self._place = amqp.where(url)
         self._connection = amqp.connect(url, self._name)
@@ -92,7 +91,8 @@ class Broker:
         self._consumers.clear()
 
     def close(self) -> None:
-        """Hang up; the broker takes back what is not acknowledged."""
+        """Hang up; the broker takes back what is not acknowledged, and that cannot be any more."""
+        self.session += 1
         connection, self._connection, self._channel = self._connection, None, None
         self._consumers.clear()
         self._arrived.clear()

@@ -101,6 +101,7 @@ class Runner:
                 self._session()
             except Retriable as error:
                 lost += 1
+                self._broker.close()
                 self._inbox.clear()
                 self._wait_for_broker(error, lost)
 
@@ -251,10 +252,13 @@ class Runner:
         log.info("stopped", returned=len(self._inbox))
 
     def _wait_for_broker(self, error: Retriable, lost: int) -> None:
+        """Meanwhile the clock is followed: people are told of what stands in Postgres."""
         pause = backoff(lost)
         log.warning("waiting for the broker", reason=str(error), seconds=round(pause, 1))
         until = time.monotonic() + pause
         while not self._stopping and time.monotonic() < until:
+            self._settle_finished()
+            self._follow_clock()
             time.sleep(min(0.1, pause))
 
     def _report(self, error: Exception) -> None:

@@ -176,6 +176,19 @@ def test_the_clock_is_followed_without_messages_and_through_an_outage(broker: Br
     assert handler.reported == []
 
 
+def test_the_clock_is_followed_while_the_broker_is_away(broker: Broker) -> None:
+    handler = Letters()
+    running = Runner(
+        handler,
+        ConsumerBroker("amqp://guest:guest@127.0.0.1:1/", "letters", 8),
+        Handover(Publisher(broker.url, deadline=10), "letters"),
+        Options(Limits(1 << 20, 4, 0.05), tick=0.1),
+    )
+    handler.ticks = [lambda: None, lambda: None, running.stop]
+    assert running.run() == EXIT_STOPPED
+    assert handler.ticked == 3
+
+
 def test_a_tick_that_needs_a_person_stops_the_consumer(broker: Broker) -> None:
     def broken() -> None:
         raise Fatal("the clock is broken")
