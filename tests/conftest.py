@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -57,6 +58,14 @@ class Servers:
 
     def admin_url(self, database: str = "postgres") -> str:
         return postgres.admin_url(self.ports, self.secrets, database)
+
+    def rabbitmqctl(self, *arguments: str) -> None:
+        """The broker's own command line."""
+        program = rabbitmq.require_server_script().with_name("rabbitmqctl")
+        node = rabbitmq.node_environment(self.stack.layout, self.ports)
+        subprocess.run(
+            [program, *arguments], env=os.environ | node, check=True, capture_output=True, timeout=60
+        )
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
-from headgate.stack.rabbitmq import node_environment, require_server_script
-from tests.conftest import Servers
 from tests.faults.drill import Round, drill
 from tests.faults.field import Field
-from tests.faults.outages import minute_without
+from tests.faults.outages import SENDING_PAUSE, minute_without, server_frozen, server_killed
 from tests.faults.patience import until
 
-PAUSE = 0.02  # between two messages, so that the fault falls into the sending, too
 LIMIT = 3  # messages
 
 
@@ -25,13 +20,7 @@ def killed(field: Field, rng: Random) -> Round:
     """RabbitMQ is killed (SIGKILL) while batches are sent and applied; its supervisor starts it again."""
     field.database_crew()
     field.warm_up(rng)
-    load = field.load(rng)
-    sender = field.send(load.batches, pause=PAUSE)
-    field.reaches(load, rng.random() * 0.7)
-    server = field.server("rabbitmq")
-    server.kill()
-    server.wait()
-    return field.settle(load, sender)
+    return server_killed(field, rng, "rabbitmq")
 
 
 @drill("broker-away-a-minute", times=1)
@@ -43,13 +32,7 @@ def away(field: Field, rng: Random) -> Round:
 @drill("broker-frozen", times=2)
 def frozen(field: Field, rng: Random) -> Round:
     """All of RabbitMQ stands still for 3 to 6 seconds (SIGSTOP), its connections stay open."""
-    field.database_crew()
-    load = field.load(rng)
-    sender = field.send(load.batches, pause=PAUSE)
-    field.reaches(load, rng.random() * 0.6)
-    with field.server("rabbitmq").frozen():
-        time.sleep(rng.uniform(3, 6))
-    return field.settle(load, sender)
+    return server_frozen(field, rng, "rabbitmq")
 
 
 @drill("broker-connections-cut", times=8, short=1)
@@ -58,7 +41,7 @@ def cut(field: Field, rng: Random) -> Round:
     hand."""
     field.database_crew()
     load = field.load(rng)
-    sender = field.send(load.batches, pause=PAUSE)
+    sender = field.send(load.batches, pause=SENDING_PAUSE)
     field.reaches(load, rng.random() * 0.6)
     with field.met("waiting for the broker") as evidence:
         until(field.lab.drop_broker_connections, "there are connections to cut")
@@ -86,22 +69,15 @@ def alarm(field: Field, rng: Random, on: tuple[str, ...], off: tuple[str, ...]) 
     load = field.load(rng)
     sender = field.send_part(load, rng)
     until(lambda: sender.confirmed == sender.hold_at, "the first part sent")
-    rabbitmqctl(field.servers, *on)
+    field.servers.rabbitmqctl(*on)
     try:
         sender.go()
         time.sleep(2)
         counted = sender.confirmed
     finally:
-        rabbitmqctl(field.servers, *off)
+        field.servers.rabbitmqctl(*off)
     round_ = field.settle(load, sender)
     return round_.unless("messages counted as sent under the alarm", counted == sender.hold_at)
-
-
-def rabbitmqctl(servers: Servers, *arguments: str) -> None:
-    """The broker's own command line, against the drills' node."""
-    program = require_server_script().with_name("rabbitmqctl")
-    environment = os.environ | node_environment(servers.stack.layout, servers.ports)
-    subprocess.run([program, *arguments], env=environment, check=True, capture_output=True, timeout=60)
 
 
 @drill("broker-queue-limit", times=4, short=1)

@@ -19,10 +19,9 @@ from tests.conftest import Servers, admin
 from tests.faults.drill import CannotRunError, Round, drill
 from tests.faults.field import Field, open_field
 from tests.faults.load import Load, Shape
-from tests.faults.outages import minute_without
+from tests.faults.outages import minute_without, server_frozen, server_killed
 from tests.faults.patience import until
 
-PAUSE = 0.02  # between two messages
 OF_CONSUMERS = "datname = current_database() AND application_name LIKE 'headgate-consumer %%'"
 END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE " + OF_CONSUMERS
 HIT_SESSIONS = END_SESSIONS + " AND state <> 'idle'"
@@ -35,14 +34,7 @@ WAITERS = f"SELECT pid FROM pg_stat_activity WHERE {OF_CONSUMERS} AND wait_event
 @drill("postgres-killed", times=4, short=1)
 def killed(field: Field, rng: Random) -> Round:
     """Postgres is killed (SIGKILL of its first process) under load; its supervisor starts it again."""
-    field.database_crew()
-    load = field.load(rng)
-    sender = field.send(load.batches, pause=PAUSE)
-    field.reaches(load, rng.random() * 0.7)
-    server = field.server("postgres")
-    server.kill()
-    server.wait()
-    return field.settle(load, sender)
+    return server_killed(field, rng, "postgres")
 
 
 @drill("postgres-away-a-minute", times=1)
@@ -54,13 +46,7 @@ def away(field: Field, rng: Random) -> Round:
 @drill("postgres-frozen", times=2)
 def frozen(field: Field, rng: Random) -> Round:
     """All of Postgres stands still for 3 to 6 seconds (SIGSTOP), its connections stay open."""
-    field.database_crew()
-    load = field.load(rng)
-    sender = field.send(load.batches, pause=PAUSE)
-    field.reaches(load, rng.random() * 0.6)
-    with field.server("postgres").frozen():
-        time.sleep(rng.uniform(3, 6))
-    return field.settle(load, sender)
+    return server_frozen(field, rng, "postgres")
 
 
 @drill("postgres-slow", times=3)

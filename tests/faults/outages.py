@@ -1,4 +1,4 @@
-"""How long a flow needs to be back to its pace after a server was away."""
+"""A server that is killed, stands still, or is away for a minute while rows flow."""
 
 from __future__ import annotations
 
@@ -13,8 +13,32 @@ from tests.faults.patience import TooLongError, until
 
 MINUTE = 60.0
 BACK_WITHIN = 10.0  # seconds after the server's return
-PAUSE = 0.1  # between two messages
+SENDING_PAUSE = 0.02  # between two messages, so that the fault falls into the sending, too
+STEADY_PAUSE = 0.1  # between two messages of a steady flow
 WINDOW = 2.0  # seconds over which a pace is taken
+
+
+def server_killed(field: Field, rng: Random, name: str) -> Round:
+    """SIGKILL at a random moment of the load; its supervisor starts it again."""
+    field.database_crew()
+    load = field.load(rng)
+    sender = field.send(load.batches, pause=SENDING_PAUSE)
+    field.reaches(load, rng.random() * 0.7)
+    server = field.server(name)
+    server.kill()
+    server.wait()
+    return field.settle(load, sender)
+
+
+def server_frozen(field: Field, rng: Random, name: str) -> Round:
+    """SIGSTOP for 3 to 6 seconds at a random moment of the load."""
+    field.database_crew()
+    load = field.load(rng)
+    sender = field.send(load.batches, pause=SENDING_PAUSE)
+    field.reaches(load, rng.random() * 0.6)
+    with field.server(name).frozen():
+        time.sleep(rng.uniform(3, 6))
+    return field.settle(load, sender)
 
 
 def minute_without(field: Field, rng: Random, name: str, *, batches: int) -> Round:
@@ -24,7 +48,7 @@ def minute_without(field: Field, rng: Random, name: str, *, batches: int) -> Rou
     """
     field.database_crew()
     server, load = field.server(name), field.load(rng, Shape(objects=1, batches=batches, rows=20))
-    sender = field.send(load.batches, pause=PAUSE)
+    sender = field.send(load.batches, pause=STEADY_PAUSE)
     time.sleep(2 * WINDOW + rng.random() * 2)
     pace = pace_of(field, load)
     server.stop()

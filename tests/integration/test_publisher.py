@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -21,7 +20,6 @@ from headgate.errors import Fatal, Retriable
 from headgate.events import Event
 from headgate.message import decode
 from headgate.publisher import Publisher
-from headgate.stack import rabbitmq
 from tests.conftest import Broker, Database, Environment, Servers
 from tests.faults.proxy import Proxy
 from tests.integration.lab import DATASET, Lab, many
@@ -127,17 +125,11 @@ def ids_on_queue(lab: Lab) -> list[str]:
 @contextmanager
 def memory_alarm(servers: Servers) -> Iterator[None]:
     """The broker believes that it has no memory left."""
-    rabbitmqctl(servers, "set_vm_memory_high_watermark", "absolute", "1MB")
+    servers.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         yield
     finally:
-        rabbitmqctl(servers, "set_vm_memory_high_watermark", "absolute", "384MiB")
-
-
-def rabbitmqctl(servers: Servers, *arguments: str) -> None:
-    program = rabbitmq.require_server_script().with_name("rabbitmqctl")
-    node = rabbitmq.node_environment(servers.stack.layout, servers.ports)
-    subprocess.run([program, *arguments], env=os.environ | node, check=True, capture_output=True, timeout=60)
+        servers.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "384MiB")
 
 
 def limit_length(broker: Broker, messages: int) -> None:
