@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
+import structlog
+
 from headgate.errors import AccessRefused, DataError, Fatal, HeadgateError, Retriable
 from headgate.patience import REFUSED_PATIENCE, Pauses
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from minio import Minio
 
     from headgate.settings import Settings
+
+log = structlog.get_logger("headgate.store")
 
 PART_BYTES = 16 * 1024 * 1024  # of a multipart upload; one part is in memory at a time
 CONNECT_SECONDS = 5.0
@@ -250,6 +254,7 @@ class ObjectStore:
         """Wait before another attempt, with new keys where the old ones were refused, or raise the error."""
         if not pauses.wait(error):
             raise error
+        log.warning("the store does not answer", reason=str(error))
         if isinstance(error, AccessRefused) and self._reread is not None:
             fresh = self._reread()
             self._access_key, self._secret_key = fresh.s3_access_key, fresh.s3_secret_key.get_secret_value()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from headgate.errors import AccessRefused, Fatal, Retriable
 from headgate.store import ObjectChanged, ObjectStore
@@ -102,8 +103,11 @@ def test_keys_that_are_refused_are_read_anew(environment: Environment) -> None:
 def test_a_store_that_is_away_is_retriable(buckets: Buckets) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
-    with pytest.raises(Retriable, match="does not answer"):
+    with capture_logs() as logs, pytest.raises(Retriable, match="does not answer"):
         list(store_at(buckets, f"http://127.0.0.1:{port}", patience=0.5).listing(buckets.landing))
+    assert "the store does not answer" in [
+        line["event"] for line in logs
+    ]  # whoever looks sees what is waited for
 
 
 def test_a_file_goes_up_in_parts_and_tells_its_progress(
