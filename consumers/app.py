@@ -6,7 +6,7 @@ import argparse
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError
@@ -45,38 +45,37 @@ def _parser() -> argparse.ArgumentParser:
     database = _kind(
         kinds,
         "database",
+        _database,
         "batches of rows into Postgres",
         "Merges batches of rows from the queues into Postgres, each exactly once in effect.",
     )
-    database.add_argument(
-        "--dataset",
-        action="append",
-        default=[],
-        metavar="D",
-        help="read only this one (may be repeated); else all",
-    )
-    database.set_defaults(run=_database)
-    error = _kind(
+    only = "read only this one (may be repeated); else all"
+    database.add_argument("--dataset", action="append", default=[], metavar="D", help=only)
+    _kind(
         kinds,
         "error",
+        _error,
         "failures into delayed retries, parking and headgate.error",
         "Judges failed messages: back to their queue after a delay, or to parking. Records each failure, "
         "those of tasks too.",
     )
-    error.set_defaults(run=_error)
-    notification = _kind(
+    _kind(
         kinds,
         "notification",
+        _notification,
         "events into alerts, and alerts to people",
         "Folds events into alerts, tells people of them as the routing file says (HEADGATE_ALERTS_FILE), and "
         "watches freshness, queues and parking.",
     )
-    notification.set_defaults(run=_notification)
     return parser
 
 
 def _kind(
-    kinds: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, description: str
+    kinds: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+    description: str,
 ) -> argparse.ArgumentParser:
     """A subcommand with what all kinds of consumer take."""
     parser = kinds.add_parser(
@@ -90,6 +89,7 @@ def _kind(
     parser.add_argument(
         "--until-idle", type=float, metavar="S", help="stop after S seconds without a message; else run on"
     )
+    parser.set_defaults(run=run)
     return parser
 
 
