@@ -20,7 +20,7 @@ from consumers.delivery import Delivery, Done, Outcome, Reject
 from consumers.postgres import Postgres
 from headgate import db, message, receipts, topology
 from headgate.errors import DataError, Fatal, HeadgateError, Retriable
-from headgate.failures import Cause, MessageError
+from headgate.failures import Cause, Class, MessageError, class_of
 from headgate.message import RowBatch
 from headgate.settings import Url
 
@@ -79,7 +79,10 @@ class DatabaseHandler:
                 done = self._apply(session, [item for item in read if isinstance(item, _Work)])
         except DataError as error:
             raise Fatal(f"Postgres refused something that is not a row: {error}") from error
-        return [item if isinstance(item, Reject) else done[item.delivery.tag] for item in read]
+        outcomes = [item if isinstance(item, Reject) else done[item.delivery.tag] for item in read]
+        if any(isinstance(found, Reject) and class_of(found.cause) is Class.RETRIABLE for found in outcomes):
+            self.close()  # what the session knows of tables may be what is wrong: the retry meets them anew
+        return outcomes
 
     def tick(self) -> None:
         """Nothing is due without messages."""

@@ -119,6 +119,16 @@ def test_files_published_together_end_in_their_order_however_they_arrive(lab: La
     assert lab.counts() == counted(rows=5, inserted=2, updated=1, superseded=2)
 
 
+def test_a_column_that_got_another_type_is_met_anew_by_the_retry(lab: Lab) -> None:
+    handler, thing = lab.handler(), lab.thing("a.csv", 1)
+    assert lab.handle(handler, lab.batch(thing, [("x", 1, "2020-01-01")])) == [Done()]
+    lab.sql("ALTER TABLE lab.things ALTER note TYPE date USING note::date")
+    batch = lab.batch(thing, [("y", 2, "2020-01-02")], first=2, batch=1)
+    [refused] = lab.handle(handler, batch)
+    assert refused.cause is Cause.REFUSED_STATEMENT
+    assert lab.handle(handler, batch) == [Done()]
+
+
 def test_columns_that_a_message_lacks_keep_their_values(lab: Lab) -> None:
     lab.send(lab.batch(lab.thing("a.csv", 1), [("x", 1, "old")]))
     lab.consume()
