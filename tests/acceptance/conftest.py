@@ -51,7 +51,7 @@ class Headgate:
         return rows
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def headgate() -> Iterator[Headgate]:
     """`headgate up` in a new home of its own, `headgate down` at the end."""
     stack = Headgate(PROJECT / ".headgate" / "acceptance")

@@ -7,6 +7,7 @@ import json
 import logging
 import secrets
 import sys
+import time
 from pathlib import Path
 
 import structlog
@@ -34,9 +35,10 @@ def main() -> int:
     if options.short:
         chosen = [drill for drill in chosen if drill.short_times]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    begun = time.monotonic()
     with running_servers() as servers:
         results = run_all(servers, planned(chosen, options), seed=options.seed)
-    print(summary(results))
+    print(summary(results, time.monotonic() - begun))
     if options.json:
         report = {"seed": options.seed, "drills": [result.record() for result in results]}
         options.json.write_text(json.dumps(report, indent=1) + "\n")

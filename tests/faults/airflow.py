@@ -292,7 +292,7 @@ def drill_of(name: str, story: str, faults: list[Fault], *, together: bool) -> N
         return convoy.next(rng)
 
     run.__doc__ = story
-    drill(name, times=len(faults), ground=ground(faults, together))(run)
+    drill(name, times=len(faults), ground=ground(faults, together), apart=True)(run)
 
 
 # -- faults ------------------------------------------------------------------------------------

@@ -67,13 +67,14 @@ class Drill:
     short_times: int  # in the set that belongs to the tests; 0: not in it
     run: Callable[[Any, Random], Round]
     ground: Ground
+    apart: bool = False  # has servers of its own, so it may run beside the others
 
 
 DRILLS: dict[str, Drill] = {}
 
 
 def drill(
-    name: str, *, times: int, short: int = 0, ground: Ground | None = None
+    name: str, *, times: int, short: int = 0, ground: Ground | None = None, apart: bool = False
 ) -> Callable[[Callable[[Any, Random], Round]], Callable[[Any, Random], Round]]:
     """Register a function as a drill; its docstring is the story. ``open_field`` is the usual ground."""
     from tests.faults.field import open_field
@@ -81,7 +82,7 @@ def drill(
     def register(run: Callable[[Any, Random], Round]) -> Callable[[Any, Random], Round]:
         assert name not in DRILLS, f"two drills are called {name}"
         story = " ".join((run.__doc__ or "").split())
-        DRILLS[name] = Drill(name, story, times, short, run, ground or open_field)
+        DRILLS[name] = Drill(name, story, times, short, run, ground or open_field, apart)
         return run
 
     return register

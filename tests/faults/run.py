@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any
@@ -86,15 +87,23 @@ def run_drill(servers: Servers, drill: Drill, times: int, seed: int) -> Result:
 
 
 def run_all(servers: Servers, plan: Mapping[Drill, int], *, seed: int) -> list[Result]:
-    """Every drill with its line on the terminal."""
+    """Every drill with its line on the terminal; those with servers of their own run beside the others."""
     print(f"seed {seed}: `python -m tests.faults --seed {seed}` draws the same points again")
     print(LINE.format(*HEAD), flush=True)
-    results = []
-    for drill, times in plan.items():
-        mend(servers)
-        results.append(run_drill(servers, drill, times, seed))
-        print("\n".join(results[-1].lines()), flush=True)
-    return results
+    apart = [drill for drill in plan if drill.apart]
+
+    def run(drills: Iterable[Drill], before_each: Callable[[], None]) -> list[Result]:
+        results = []
+        for drill in drills:
+            before_each()
+            results.append(run_drill(servers, drill, plan[drill], seed))
+            print("\n".join(results[-1].lines()), flush=True)
+        return results
+
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        others = beside.submit(run, apart, lambda: None)
+        results = run((drill for drill in plan if not drill.apart), lambda: mend(servers))
+        return results + others.result()
 
 
 def mend(servers: Servers) -> None:
@@ -103,11 +112,10 @@ def mend(servers: Servers) -> None:
     servers.stack.start(wanted, quiet)
 
 
-def summary(results: Sequence[Result]) -> str:
-    """One line for all."""
+def summary(results: Sequence[Result], seconds: float) -> str:
+    """One line for all, which took so many seconds."""
     ran = [result for result in results if not result.skipped]
     injections = sum(len(result.rounds) for result in ran)
-    seconds = sum(result.seconds for result in results)
     bad = [result.drill.name for result in results if not result.clean]
     verdict = f"FAILED: {', '.join(bad)}" if bad else "nothing lost, nothing doubled, no manual step"
     skipped = len(results) - len(ran)
