@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 from consumers.delivery import Done, Reject
-from consumers.postgres import Postgres
 from headgate.failures import Cause
 from tests.integration.lab import Lab, body_of, many
 
@@ -247,14 +246,6 @@ def test_messages_of_one_transaction_do_not_fail_together(lab: Lab) -> None:
     assert (first, third) == (Done(), Done())
     assert second == Reject(Cause.ROW_COUNT, "the message says 6 rows and its body has 5")
     assert lab.counts() == counted(rows=10, inserted=10)
-
-
-def test_what_is_under_way_is_given_up_quietly_when_the_server_is_away(lab: Lab) -> None:
-    postgres = Postgres(lab.database.loader_url, "database", "lab")
-    postgres.interrupt()
-    with postgres.session() as conn:
-        conn.close()
-    postgres.interrupt()
 
 
 def counted(**counts: int) -> dict[str, int]:
