@@ -303,13 +303,20 @@ def test_streaming_goes_on_where_it_stopped(road: Road) -> None:
     assert [batch.message_id for batch in rest] == [batches[1].message_id, batches[3].message_id]
 
 
-def fail(road: Road, batch: ledger.BatchRef, to: Delay | Park, *, replays: int = 0) -> ledger.SettleStatus:
+def fail(
+    road: Road,
+    batch: ledger.BatchRef,
+    to: Delay | Park,
+    *,
+    replays: int = 0,
+    cause: Cause = Cause.TABLE_MISSING,
+) -> ledger.SettleStatus:
     """The batch's message fails; how the run stands then."""
     known = FailedMessage(batch.dataset, str(batch.message_id), identity=str(batch.message_id))
     queue = topology.rows_queue(batch.dataset)
     failure = failures.failed(
         {f"{failures.HEADER}replays": replays},
-        Cause.TABLE_MISSING,
+        cause,
         "the table is gone",
         queue=queue,
         consumer="test",
@@ -335,6 +342,8 @@ def test_settling_names_what_is_missing_and_what_is_parked(road: Road) -> None:
     )
     assert [(gap.chunk, gap.batches, gap.rows, gap.streamed) for gap in status.missing] == [(1, 1, 4, False)]
     assert ledger.mark_loaded(road.pipeline, run.run_id) == 0
+    # when a message of before a restore has the id of the other one
+    assert not fail(road, second, Park(exhausted=False), cause=Cause.CONFLICT).blocked
     # when the other message fails, is tried again and at last is parked
     assert not fail(road, second, Delay(30.0)).blocked
     status = fail(road, second, Park(exhausted=True))
