@@ -27,7 +27,6 @@ class Group:
     group_id: int
     route: str
     labels: Mapping[str, str]
-    flushed_at: datetime | None
     sent_at: datetime | None
     held: bool
 

@@ -1,5 +1,5 @@
 -- Groups that are to be looked at, and the database's time.
-SELECT group_id, route, labels, flushed_at, sent_at, held, now() AS at
+SELECT group_id, route, labels, sent_at, held, now() AS at
 FROM headgate.alert_group
 WHERE next_at <= now()
 ORDER BY group_id

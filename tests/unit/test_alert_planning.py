@@ -33,7 +33,7 @@ receivers:
 )
 TOP, NIGHT = ROUTING.root, ROUTING.root.children[0]
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-GROUP = Group(1, TOP.key, {}, None, None, False)
+GROUP = Group(1, TOP.key, {}, None, False)
 
 
 def member(number: int = 1, **values: Any) -> Member:

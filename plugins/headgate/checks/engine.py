@@ -69,7 +69,7 @@ class Engine:
         """Findings by rule id. ``Fatal`` with the rule's name when an expectation itself fails to run."""
         validation = self._validation(tuple(rules))
         result = validation.run(batch_parameters={"dataframe": frame}, result_format=dict(result_format))
-        findings = dict(_finding(item, len(frame)) for item in result.results)
+        findings = dict(map(_finding, result.results))
         missing = [rule.id for rule in rules if rule.id not in findings]
         if missing:
             raise Fatal(
@@ -139,7 +139,7 @@ def _expectation(rule: Rule) -> Any:
     return found(**rule.kwargs, meta={"rule": rule.id}, severity=rule.severity)
 
 
-def _finding(item: Any, rows: int) -> tuple[str, Finding]:
+def _finding(item: Any) -> tuple[str, Finding]:
     rule = str(item.expectation_config.meta["rule"])
     _raise_when_broken(rule, item)
     listed = item.result.get("unexpected_index_list")

@@ -67,7 +67,7 @@ def _parse_piece(
     inspection = reading.inspection
     structure = check_structure(piece, records, rules, inspection.encoding)
     cells = _read_cells(piece, records, structure.readable, reading)
-    blank = _blank_rows(cells, piece, records, structure.readable, rules.delimiter, reading)
+    blank = _blank_rows(cells, piece, records, structure.readable, rules.delimiter)
     readable = structure.readable
     if blank.size:
         kept = np.delete(np.arange(readable.size), blank)
@@ -135,9 +135,7 @@ def _joined(piece: bytes, records: Records, indexes: Int64s) -> memoryview | byt
     return b"".join([view[start:end] for start, end in zip(firsts, lasts, strict=True)])
 
 
-def _blank_rows(
-    cells: pa.Table, piece: bytes, records: Records, readable: Int64s, delimiter: int, reading: Reading
-) -> Int64s:
+def _blank_rows(cells: pa.Table, piece: bytes, records: Records, readable: Int64s, delimiter: int) -> Int64s:
     """Rows without any value, also in the columns that the contract does not know."""
     empty = pa.repeat(True, cells.num_rows)
     for name in cells.column_names:

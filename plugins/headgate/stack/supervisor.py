@@ -66,7 +66,6 @@ stdout_logfile_backups = 2
 """
 
 RUNNING = {"RUNNING"}
-COMING = {"STARTING", "BACKOFF"}
 
 
 @dataclass(frozen=True)
