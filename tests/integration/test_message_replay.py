@@ -156,6 +156,10 @@ def test_only_what_is_meant_leaves_parking(environment: Environment, lab: Lab) -
     assert would_be("reason~does not exist") == 3
     assert would_be("dataset=plants") == 0
     assert lab.sql("SELECT count(*) FROM headgate.message_replay") == [(0,)]
+    # on the command line too
+    assert "1 of 1 open errors" in headgate(environment, "errors", "list", "--where", "object=a.csv")
+    assert "no open errors like that" in headgate(environment, "errors", "list", "--where", "object=x.csv")
+    headgate(environment, "replay", "--where", "object=a.csv", "--dry-run")
     # and then one of them is replayed
     assert replay(environment, where_of(["object=b.csv"])).count("replayed") == 1
     # then that one is on its queue, and the others are where they were

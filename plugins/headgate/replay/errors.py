@@ -105,8 +105,9 @@ def get_error(conn: Connection, error_id: int) -> Error:
 
 def counts(conn: Connection, where: Where, states: Sequence[str] | None) -> list[Count]:
     """How many match."""
+    values = _values(conn, where, states)
     with transaction(conn) as cursor:
-        cursor.execute(query("error_counts"), _values(conn, where, states))
+        cursor.execute(query("error_counts"), values)
         return records(cursor, Count)
 
 
