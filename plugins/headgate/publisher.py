@@ -87,8 +87,15 @@ class Publisher:
         self._deliver(_Letter((topology.ERRORS_EXCHANGE, topology.error_key(dataset)), properties, body))
 
     def delay(self, seconds: float, dataset: str, properties: pika.BasicProperties, body: bytes) -> None:
-        """Put a message as it is back on its dataset's queue after so many seconds."""
-        declare = partial(topology.declare_retry, seconds=seconds)
+        """Put a message as it is back on its dataset's queue after so many seconds.
+
+        That must be there: a few dozen messages that find none hold back all of the delay, as RabbitMQ waits.
+        """
+
+        def declare(channel: BlockingChannel) -> None:
+            topology.declare_rows(channel, dataset)
+            topology.declare_retry(channel, seconds)
+
         self._deliver(_Letter((topology.retry_queue(seconds), dataset), properties, body, declare))
 
     def park(self, dataset: str, properties: pika.BasicProperties, body: bytes) -> None:

@@ -293,6 +293,17 @@ def test_junk_among_the_failures_is_parked_each_once_and_stops_nobody(lab: Lab) 
     assert len(parked[b"hardly any room"].headers["room"]) == 119_000
 
 
+def test_messages_without_a_queue_to_go_back_to_hold_back_no_others(lab: Lab) -> None:
+    """RabbitMQ has 32 messages of a delay on their way at once, and keeps those that find no queue."""
+    nowhere = pika.BasicProperties(**said("gone", cause="permission", queue="headgate.rows.nowhere"))
+    here = pika.BasicProperties(**said("good", cause="permission", queue="headgate.rows.things"))
+    for letters in ([(nowhere, b"%d" % number) for number in range(40)], [(here, b"good")]):
+        send_raw(lab, letters, exchange=topology.ERRORS_EXCHANGE, key="error.things")
+        assert lab.judge(delays=[0.1], idle=0.2) == 0
+    eventually(lambda: lab.ready(topology.rows_queue(DATASET)) == 1)
+    eventually(lambda: waiting(lab, "headgate.rows.nowhere") == 40)
+
+
 def test_a_message_without_room_for_a_failure_is_parked_without_its_headers(lab: Lab) -> None:
     properties = pika.BasicProperties(headers={"room": "r" * 126_000})
     send_raw(lab, [(properties, b"no room")])
