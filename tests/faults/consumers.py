@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from random import Random
 
 import psycopg2
@@ -15,7 +15,6 @@ from tests.faults.field import Field
 from tests.faults.load import Shape
 from tests.faults.patience import TooLongError, until
 
-BEFORE_COMMIT, IN_COMMIT = 1, 2  # the places of field.sql
 WIDE = Shape(objects=1, batches=3, rows=8_000, note="x" * 400)  # a COPY of some tens of milliseconds
 CONSUMERS_IN_COPY = (
     "SELECT split_part(application_name, ' ', 2) FROM pg_stat_progress_copy JOIN pg_stat_activity USING (pid)"
@@ -23,7 +22,7 @@ CONSUMERS_IN_COPY = (
 )
 CONSUMERS_HELD_UP = (
     "SELECT split_part(application_name, ' ', 2) FROM pg_stat_activity WHERE datname = current_database()"
-    " AND wait_event = 'advisory' AND application_name LIKE 'headgate-consumer %%'"
+    " AND wait_event = %s AND application_name LIKE 'headgate-consumer %%'"
 )
 
 
@@ -44,7 +43,7 @@ def killed(field: Field, rng: Random) -> Round:
 def killed_before_commit(field: Field, rng: Random) -> Round:
     """A consumer is killed when rows and receipt are written and COMMIT is not said yet: nothing of its
     transaction stays, its messages go to another."""
-    committed, round_ = kill_held_up(field, rng, BEFORE_COMMIT)
+    committed, round_ = kill_held_up(field, rng, before_commit(field), "advisory")
     return round_.unless("its transaction had been committed", committed == 0)
 
 
@@ -52,11 +51,13 @@ def killed_before_commit(field: Field, rng: Random) -> Round:
 def killed_before_ack(field: Field, rng: Random) -> Round:
     """A consumer is killed after it has said COMMIT, which succeeds, and before it acknowledges: the messages
     come again and change nothing."""
-    committed, round_ = kill_held_up(field, rng, IN_COMMIT)
+    committed, round_ = kill_held_up(field, rng, in_commit(field), "SyncRep")
     return round_.unless("its transaction had not been committed", committed > 0)
 
 
-def kill_held_up(field: Field, rng: Random, place: int) -> tuple[int, Round]:
+def kill_held_up(
+    field: Field, rng: Random, place: AbstractContextManager[None], waits_for: str
+) -> tuple[int, Round]:
     """Kill the first consumer that comes to this place of its transaction after a random share of the load.
 
     With the messages that were committed by it afterwards.
@@ -64,9 +65,9 @@ def kill_held_up(field: Field, rng: Random, place: int) -> tuple[int, Round]:
     field.database_crew()
     load = field.load(rng)
     sender = field.send_part(load, rng)
-    with closed(field, place):
+    with place:
         sender.go()
-        member = held_up(field)
+        member = held_up(field, waits_for)
         before = field.receipts_of(member)
         member.kill()
     field.crew.start()
@@ -75,19 +76,31 @@ def kill_held_up(field: Field, rng: Random, place: int) -> tuple[int, Round]:
 
 
 @contextmanager
-def closed(field: Field, place: int) -> Iterator[None]:
-    """No transaction passes this place until the end of the block."""
+def before_commit(field: Field) -> Iterator[None]:
+    """Rows and receipt are written, COMMIT is not said: field.sql has the place."""
     with field.admin() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(4711, %s)", (place,))
+        cursor.execute("SELECT pg_advisory_lock(4711, 1)")
         yield
 
 
-def held_up(field: Field) -> Member:
+@contextmanager
+def in_commit(field: Field) -> Iterator[None]:
+    """COMMIT is on the server's disk and not answered: the server waits for a standby that there is not."""
+    try:
+        field.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        field.sql("SELECT pg_reload_conf()")
+        yield
+    finally:
+        field.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        field.sql("SELECT pg_reload_conf()")
+
+
+def held_up(field: Field, waits_for: str) -> Member:
     """A consumer that waits at the closed place."""
     found: list[str] = []
 
     def look() -> bool:
-        found[:] = [name for (name,) in field.sql(CONSUMERS_HELD_UP)]
+        found[:] = [name for (name,) in field.sql(CONSUMERS_HELD_UP, waits_for)]
         return bool(found)
 
     until(look, "a consumer comes to the place")
