@@ -1,10 +1,15 @@
--- What inspection learned of the dataset's newest object before this one; of several that arrived at the same
--- time in the order in which they are inspected.
-SELECT inspection
-FROM headgate.object
-WHERE dataset = %(dataset)s
-    AND (version, object_id) < (%(version)s, %(object_id)s)
-    AND state IN ('inspected', 'validated', 'published', 'loaded')
-    AND replay_of IS NULL
-ORDER BY version DESC, object_id DESC
-LIMIT 1;
+-- Headers of the dataset's newest objects before this one, each once, the newest first; objects that arrived at
+-- the same time stand in the order in which they are inspected.
+SELECT header, columns
+FROM (
+    SELECT inspection -> 'header' AS header, inspection -> 'columns' AS columns, version, object_id
+    FROM headgate.object
+    WHERE dataset = %(dataset)s
+        AND (version, object_id) < (%(version)s, %(object_id)s)
+        AND state IN ('inspected', 'validated', 'published', 'loaded')
+        AND replay_of IS NULL
+    ORDER BY version DESC, object_id DESC
+    LIMIT %(limit)s
+) AS newest
+GROUP BY header, columns
+ORDER BY max((version, object_id)) DESC;

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.ledger.drift import Difference, difference
+from headgate.ledger.drift import Difference, difference, drift
 from headgate.steps.news import usual
 
 
@@ -38,6 +38,36 @@ def test_a_column_that_moves_to_a_header_that_was_there_is_not_renamed() -> None
     """Both names were in the object before; one of them is gone."""
     before = inspected("NAME", "PNAME", name=0)
     assert difference(before, inspected("PNAME", name=0)) == Difference([], ["NAME"], {})
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (inspected("SEQPLT18", "PNAME", name=1), inspected("SEQPLT19", "PNAME", name=1)),
+        (inspected("SEQPLT18", "PNAME", seq=0, name=1), inspected("SEQPLT19", "PNAME", seq=0, name=1)),
+    ],
+    ids=["unknown to the contract", "one column of the contract"],
+)
+def test_another_year_in_a_header_is_no_difference(before: dict[str, Any], now: dict[str, Any]) -> None:
+    assert difference(before, now) is None
+
+
+def test_a_column_of_the_contract_that_is_gone_is_told_although_another_number_came() -> None:
+    before, now = inspected("CODE1", "NAME", code=0, name=1), inspected("CODE2", "NAME", name=1)
+    assert difference(before, now) == Difference(["CODE2"], ["CODE1"], {})
+
+
+def test_one_more_of_a_numbered_row_of_columns_is_told() -> None:
+    assert difference(inspected("M1", "M2"), inspected("M2", "M3", "M4")) == Difference(["M4"], [], {})
+
+
+def test_headers_of_any_earlier_object_are_no_drift() -> None:
+    earlier = [inspected("A", "B", "C"), inspected("A", "B"), inspected("A", "D")]
+    assert drift(earlier, inspected("B", "A")) is None
+    assert drift(earlier, inspected("A", "B", "D")) is None
+    assert drift(earlier, inspected("A")) == Difference([], ["B"], {})
+    assert drift(earlier, inspected("A", "B", "E")) == Difference(["E"], [], {})
+    assert drift([], inspected("A")) is None
 
 
 def test_too_few_runs_tell_nothing() -> None:

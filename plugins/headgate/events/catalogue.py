@@ -196,7 +196,8 @@ _TYPES: Final = [
     ),
     EventType(
         "schema.drifted",
-        "The columns of an object differ from those of the object before it.",
+        "An object has columns that no object before it had, or lacks some; digits in their names, as of a"
+        " year, do not count.",
         "warning",
         "the columns of {dataset} have changed with {key}",
         models.SchemaDrifted,

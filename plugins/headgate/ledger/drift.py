@@ -1,8 +1,10 @@
-"""How the header of an object differs from that of the object before it."""
+"""How the header of an object differs from those of the objects before it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,24 +23,76 @@ class Difference:
         """As the event says it."""
         return asdict(self)
 
+    @property
+    def size(self) -> int:
+        """How many headers differ."""
+        return len(self.added) + len(self.missing) + len(self.renamed)
+
+
+def drift(earlier: Sequence[Mapping[str, Any]], now: Mapping[str, Any]) -> Difference | None:
+    """What is new about an inspection against earlier ones (the newest first), as the ledger keeps them.
+
+    It is compared with that one which it is most like: files of another year, or an old one put again, are
+    like those of their kind. A header that any of them had is not new. None when nothing is new.
+    """
+    differences = [difference(before, now) for before in earlier]
+    found = [one for one in differences if one is not None]
+    if len(found) < len(differences) or not found:
+        return None
+    nearest = min(found, key=lambda one: one.size)
+    seen = {fold(name) for before in earlier for name in before["header"]}
+    added = [name for name in nearest.added if fold(name) not in seen]
+    renamed = {old: new for old, new in nearest.renamed.items() if fold(new) not in seen}
+    told = Difference(added, nearest.missing, renamed)
+    return told if told.size else None
+
 
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> Difference | None:
-    """The difference of two inspections as the ledger keeps them; None when the headers are the same.
+    """The difference of two inspections; None when the headers are the same.
 
-    The order of columns, letter case and white space are none.
+    The order of columns, letter case and white space are none; nor are digits, as of a year, where the
+    contract reads the same column under both names or does not know either of them.
     """
     old, new = _headers(before), _headers(now)
-    renamed = {
+    moved = {
         before["header"][place]: now["header"][now["columns"][column]]
         for column, place in before["columns"].items()
         if column in now["columns"]
         and fold(before["header"][place]) not in new
         and fold(now["header"][now["columns"][column]]) not in old
     }
-    added = [name for key, name in new.items() if key not in old and name not in renamed.values()]
-    missing = [name for key, name in old.items() if key not in new and name not in renamed]
-    return Difference(added, missing, renamed) if added or missing or renamed else None
+    gone, come = set(map(fold, moved)), set(map(fold, moved.values()))
+    added = {name: _form(name, now) for key, name in new.items() if key not in old and key not in come}
+    missing = {name: _form(name, before) for key, name in old.items() if key not in new and key not in gone}
+    found = Difference(
+        added=_unmatched(added, missing.values()),
+        missing=_unmatched(missing, added.values()),
+        renamed={was: name for was, name in moved.items() if _digitless(was) != _digitless(name)},
+    )
+    return found if found.size else None
 
 
 def _headers(inspection: Mapping[str, Any]) -> dict[str, str]:
     return {fold(name): name for name in inspection["header"] if name.strip()}
+
+
+def _form(name: str, inspection: Mapping[str, Any]) -> str:
+    """What a header is compared by: of those that the contract knows the digits count."""
+    known = {fold(inspection["header"][place]) for place in inspection["columns"].values()}
+    return fold(name) if fold(name) in known else _digitless(name)
+
+
+def _digitless(name: str) -> str:
+    return re.sub(r"\d+", "#", fold(name))
+
+
+def _unmatched(forms: Mapping[str, str], others: Iterable[str]) -> list[str]:
+    """The names whose form is not among the others; of several names of one form as many as are more."""
+    left = Counter(others)
+    found = []
+    for name, form in forms.items():
+        if left[form]:
+            left[form] -= 1
+        else:
+            found.append(name)
+    return found

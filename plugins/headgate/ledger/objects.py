@@ -14,7 +14,7 @@ from headgate import events
 from headgate.db import query, records, transaction
 from headgate.errors import Fatal
 from headgate.events import Event
-from headgate.ledger.drift import difference
+from headgate.ledger.drift import drift
 from headgate.ledger.runs import Run, bury_runs
 from headgate.message import traceparent
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PAGE = 10_000  # listed objects a statement: some 2 MB of parameters
+COMPARED = 100  # objects whose headers a new one is compared with
 
 
 @dataclass(frozen=True)
@@ -239,15 +240,15 @@ def record_inspection(
 
 
 def _tell(cursor: Cursor, entered: ObjectVersion) -> None:
-    """A key that was held has its old content again; or the object's columns differ from those before."""
+    """A key that was held has its old content again; or the object has other columns than all before."""
     if entered.state == "duplicate":
         events.record_change(cursor, object_event(cursor, "object.released", entered, {}))
     elif entered.replay_of is None:
-        cursor.execute(query("object_before"), vars(entered))
-        before = cursor.fetchone()
-        drift = difference(before[0], entered.inspection) if before else None
-        if drift:
-            events.record(cursor, object_event(cursor, "schema.drifted", entered, drift.as_data()))
+        cursor.execute(query("object_before"), {**vars(entered), "limit": COMPARED})
+        earlier = [{"header": header, "columns": columns} for header, columns in cursor.fetchall()]
+        news = drift(earlier, entered.inspection)
+        if news:
+            events.record(cursor, object_event(cursor, "schema.drifted", entered, news.as_data()))
 
 
 def _standing(cursor: Cursor, object_id: int, sha256: str) -> dict[str, Any]:
