@@ -29,7 +29,7 @@ from headgate.failures import (
     verdict,
     whole_number,
 )
-from headgate.ledger.errors import FailedMessage, record_failure, record_task_error, resolve_errors
+from headgate.ledger.errors import FailedMessage, record_failure, record_task_error, resolve_errors, tell_ends
 from headgate.publisher import Publisher
 from headgate.settings import Url
 
@@ -77,13 +77,15 @@ class ErrorHandler:
             return [self._judge(cursor, delivery) for delivery in deliveries]
 
     def tick(self) -> None:
-        """Publish what was recorded; close the errors of messages that were applied since."""
+        """Close the errors of messages that were applied since, and their alerts; publish what was recorded."""
         with self._postgres.session() as conn:
-            events.relay(conn, self._relay)
             if time.monotonic() >= self._next_resolve:
                 if resolved := resolve_errors(conn):
                     log.info("errors resolved", errors=resolved)
+                if ended := tell_ends(conn):
+                    log.info("alerts of messages ended", alerts=ended)
                 self._next_resolve = time.monotonic() + RESOLVE_SECONDS
+            events.relay(conn, self._relay)
 
     def interrupt(self) -> None:
         """Cancel the statement that runs now."""

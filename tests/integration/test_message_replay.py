@@ -16,12 +16,15 @@ import pika
 import psycopg2
 import pytest
 
+from consumers.notification.folding import fold
 from headgate import message, topology
+from headgate.alerts.routing import load_routing
 from headgate.cli.where import where_of
-from headgate.db import connect
+from headgate.db import connect, transaction
 from headgate.errors import DataError, Retriable
 from headgate.failures import HEADER, Cause, failed
 from headgate.ledger import finish_run
+from headgate.paths import CHECKOUT
 from headgate.replay import Desk, Order, Tally, Where, opened_desk
 from headgate.replay.staging import replay_lost
 from headgate.steps.report import report
@@ -190,7 +193,7 @@ def test_a_message_that_fails_again_is_parked_again_and_replayed_three_times_at_
         lab.consume()
         lab.judge()
         assert errors(lab)[-2:] == [
-            ("table_missing", "replayed", replays - 1),
+            ("table_missing", "resolved", replays - 1),  # one open error for one message
             ("table_missing", "parked", replays),
         ]
     # when somebody tries a fourth time, then it takes the word of a person
@@ -363,6 +366,48 @@ def test_junk_is_dismissed_with_a_word_why(environment: Environment, lab: Lab) -
     assert lab.ready(topology.PARKING_QUEUE) == 0
     [line] = lab.sql("SELECT message_id, dataset, action, note, replayed_as FROM headgate.message_replay")
     assert line == ("junk", "system", "dismissed", "a test of somebody", "headgate_pipeline")
+
+
+@pytest.mark.parametrize("way_out", ["replayed", "dismissed"])
+def test_the_alert_of_parked_messages_ends_with_the_last_of_them(
+    environment: Environment, lab: Lab, way_out: str
+) -> None:
+    def alerts() -> list[tuple[str, str]]:
+        with closing(connect(environment.database.loader_url)) as conn, transaction(conn) as cursor:
+            fold(cursor, load_routing(CHECKOUT / "alerts.yaml"))
+        return lab.sql("SELECT kind, state FROM headgate.alerts ORDER BY alert_id")
+
+    def out_of_parking(key: str) -> None:
+        if way_out == "replayed":
+            assert replay(environment, where_of([f"object={key}"])).count("replayed") == 1
+            lab.judge()  # sent again, but not applied
+            assert alerts() == [("message.exhausted", "open")]
+            lab.consume()
+        else:
+            asked = ("errors", "dismiss", "--where", f"object={key}", "--note", "n", "--yes", "--force")
+            headgate(environment, *asked)
+        lab.judge()
+
+    # given an alert of two messages
+    park(lab, 2)
+    lab.judge()
+    assert alerts() == [("message.exhausted", "open")]
+    # when one of them is dealt with, then the alert stays
+    out_of_parking("a.csv")
+    assert alerts() == [("message.exhausted", "open")]
+    # when the other one is, too, then it ends, once
+    out_of_parking("b.csv")
+    lab.judge()
+    assert alerts() == [("message.exhausted", "resolved")]
+    ends = lab.sql("SELECT kind, body #>> '{data,summary}' FROM headgate.event WHERE status = 'resolved'")
+    told = "every message of things that failed for table_missing is applied or dismissed"
+    assert ends == [("message.recovered", told)]
+    # and a message that is parked after that opens it again, as nobody was told of its end
+    lab.sql(TABLE_GONE)
+    lab.send(lab.batch(lab.thing("c.csv", 9), many(2)))
+    lab.consume()
+    lab.judge()
+    assert alerts() == [("message.exhausted", "open")]
 
 
 def test_what_the_books_wait_for_is_dismissed_by_force_only(environment: Environment, lab: Lab) -> None:

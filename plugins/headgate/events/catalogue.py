@@ -94,6 +94,7 @@ _MESSAGE: Final = {
 _BOOKS: Final = "headgate books {dataset}"
 _QUEUES: Final = "headgate queues"
 _REPLAY: Final = "headgate replay --where dataset={dataset} --where cause={cause} --dry-run"
+_NONE_LEFT: Final = "every message of {dataset} that failed for {cause} is applied or dismissed"
 _DAY: Final = timedelta(days=1)
 
 _TYPES: Final = [
@@ -336,27 +337,39 @@ _TYPES: Final = [
         mend="headgate errors list --where dataset={dataset}",
         status="info",
     ),
-    EventType(
-        "message.exhausted",
-        "A message failed as often as it may and is parked for a person.",
-        "critical",
-        "a message of {dataset} is parked after {attempts} attempts: {reason}",
-        models.Message,
-        _MESSAGE | {"cause": "table_missing", "reason": "egrid.plants does not exist"},
-        mend=_REPLAY,
-        identity=("cause",),
-        expires=_DAY,
+    *_ended(
+        EventType(
+            "message.exhausted",
+            "A message failed as often as it may and is parked for a person.",
+            "critical",
+            "a message of {dataset} is parked after {attempts} attempts: {reason}",
+            models.Message,
+            _MESSAGE | {"cause": "table_missing", "reason": "egrid.plants does not exist"},
+            mend=_REPLAY,
+            identity=("cause",),
+        ),
+        "message.recovered",
+        "All messages that were parked for this cause, after trying again in vain, are applied or dismissed.",
+        _NONE_LEFT,
+        model=models.MessageCause,
+        example={"cause": "table_missing"},
     ),
-    EventType(
-        "message.parked",
-        "A message that trying again cannot help is parked for a person.",
-        "critical",
-        "a message of {dataset} is parked: {reason}",
-        models.Message,
-        _MESSAGE | {"cause": "checksum", "reason": "the body is not what was sent", "attempts": 1},
-        mend=_REPLAY,
-        identity=("cause",),
-        expires=_DAY,
+    *_ended(
+        EventType(
+            "message.parked",
+            "A message that trying again cannot help is parked for a person.",
+            "critical",
+            "a message of {dataset} is parked: {reason}",
+            models.Message,
+            _MESSAGE | {"cause": "checksum", "reason": "the body is not what was sent", "attempts": 1},
+            mend=_REPLAY,
+            identity=("cause",),
+        ),
+        "message.cleared",
+        "All messages that were parked for this cause at once are applied or dismissed.",
+        _NONE_LEFT,
+        model=models.MessageCause,
+        example={"cause": "checksum"},
     ),
     *_ended(
         EventType(

@@ -147,6 +147,10 @@ class MessageRetried(Message):
     delay_seconds: float = Field(description="Wait until it is tried again")
 
 
+class MessageCause(Data):
+    cause: str = Field(description="Cause of the errors in `headgate errors`")
+
+
 class Parking(Data):
     messages: int = Field(description="Messages of the dataset in parking")
 

@@ -64,6 +64,8 @@ def record_failure(cursor: Cursor, message: FailedMessage, failure: Failure, to:
     }
     cursor.execute(query("error_record"), values)
     (error_id,) = one(cursor)
+    if failure.replays:
+        cursor.execute(query("error_supersede"), values)
     events.record(cursor, _event(values, error_id, to))
     return int(error_id)
 
@@ -147,3 +149,23 @@ def resolve_errors(conn: Connection) -> int:
     with transaction(conn) as cursor:
         cursor.execute(query("error_resolve"))
         return cursor.rowcount
+
+
+def tell_ends(conn: Connection) -> int:
+    """Record the end of alerts of parked messages whose cause has no open error any more; how many."""
+    with transaction(conn) as cursor:
+        if not _alerts_over(cursor):
+            return 0
+        cursor.execute(query("error_freeze"))  # else a failure recorded just now would count as ended
+        over = _alerts_over(cursor)
+        for kind, dataset, cause, event_id in over:
+            end = events.resolving(kind).kind
+            end_id = str(uuid.uuid5(NAMESPACE, f"{event_id}/{end}"))
+            events.record_change(cursor, Event(end, dataset, cause, {"cause": cause}, event_id=end_id))
+        return len(over)
+
+
+def _alerts_over(cursor: Cursor) -> list[tuple[str, str, str, str]]:
+    """Kind, dataset, cause and newest event of each."""
+    cursor.execute(query("error_alerts_over"))
+    return list(cursor.fetchall())
