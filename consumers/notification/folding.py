@@ -150,7 +150,12 @@ def _fold_condition(cursor: Cursor, routing: Routing, same: list[Recorded]) -> N
 
 
 def _end(cursor: Cursor, event: Recorded) -> None:
-    values = {"fingerprint": event.fingerprint, "event": event.number, "at": event.recorded_at}
+    values = {
+        "fingerprint": event.fingerprint,
+        "event": event.number,
+        "at": event.recorded_at,
+        "ended": event.detail.get("summary"),
+    }
     cursor.execute(query("alert_end"), values)
     wake(cursor, [alert_id for (alert_id,) in cursor.fetchall()])
 

@@ -46,7 +46,7 @@ def words(message: Message, installation: Installation) -> Words:
         shown = alerts[: max(room, 0)]
         room -= len(shown)
         parts += [heading] if heading else []
-        parts += [_paragraph(alert, installation) for alert in shown]
+        parts += [_paragraph(alert, _said(alert, message), installation) for alert in shown]
         if left := len(alerts) - len(shown):
             parts.append(f"… and {left:,} more: headgate alerts list")
     parts.append(f"Headgate, {installation.environment}")
@@ -91,10 +91,16 @@ def _listed(values: Iterable[str]) -> str:
     return ", ".join(different[:3]) + more
 
 
-def _paragraph(alert: Alert, installation: Installation) -> str:
+def _said(alert: Alert, message: Message) -> str:
+    """Of what is over, how it ended. Who hears of it only now needs to know what it was."""
+    ended = alert.detail.get("ended") if alert in message.over else None
+    return str(ended or alert.summary)
+
+
+def _paragraph(alert: Alert, said: str, installation: Installation) -> str:
     where = " / ".join(filter(None, (alert.dataset, alert.subject)))
     lines = [
-        alert.summary,
+        said,
         f"  {alert.severity} {alert.kind}, {where}, owner {alert.owner}",
         f"  {_since(alert)}",
         *(f"  {name}: {text}" for name, text in _details(alert)),

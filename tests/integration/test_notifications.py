@@ -177,6 +177,11 @@ def test_the_end_of_a_condition_is_told_to_those_who_heard_of_it(desk: Desk) -> 
     desk.nothing_more("team", 2)
     assert desk.sql("SELECT DISTINCT state, resolved_by FROM headgate.alerts") == [("resolved", "event")]
     assert desk.listener.received("team")[1]["type"] == "success"
+    body = desk.listener.received("team")[1]["message"]
+    assert "a.csv of ships is no longer held" in body
+    assert "too many bad rows" not in body
+    [alert] = desk.sql("SELECT summary, detail ->> 'ended' FROM headgate.alerts WHERE subject = 'a.csv'")
+    assert alert == ("a.csv of ships is held: too many bad rows", "a.csv of ships is no longer held")
 
 
 def test_events_out_of_order_open_nothing_that_is_over(desk: Desk) -> None:
