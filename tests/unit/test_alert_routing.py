@@ -100,6 +100,10 @@ def test_the_shipped_file_is_right_and_sends_news_to_nobody() -> None:
     assert receivers(shipped, severity="info", type="run.finished") == ["nobody"]
     assert receivers(shipped, severity="info", type="notification.test") == ["team"]
     assert receivers(shipped, severity="critical") == ["team"]
+    # a message that a consumer parked is told of once, by its cause
+    assert receivers(shipped, severity="critical", type="message.parked", dataset="plants") == ["team"]
+    assert receivers(shipped, severity="critical", type="parking.filled", dataset="plants") == ["nobody"]
+    assert receivers(shipped, severity="critical", type="parking.filled", dataset="system") == ["team"]
     assert not shipped.receivers["nobody"].hears
 
 
