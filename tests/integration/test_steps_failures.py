@@ -13,7 +13,7 @@ import pytest
 
 from headgate import topology
 from headgate.airflow_ext.callbacks import run_failed, run_is_late, task_failed, task_will_retry
-from headgate.errors import DataError, Retriable
+from headgate.errors import DataError, Fatal, Retriable
 from headgate.failures import TASK_ERROR, TaskError
 from headgate.steps.report import report
 from tests.conftest import Environment
@@ -87,6 +87,34 @@ def test_a_killed_task_leaves_a_reason_too(road: Road) -> None:
     ((reason, failure_class, run_id),) = road.rows("SELECT reason, class, run_id FROM headgate.error")
     assert "killed" in reason
     assert (failure_class, run_id) == ("fatal", None)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_failed_run_says_why_its_steps_failed(road: Road) -> None:
+    """As far as that is known by then."""
+    run = road.open()
+    for attempt, reason in enumerate(["busy", "permission denied for table chunk" + 100 * " more"]):
+        task_failed(context(raised(Fatal(reason)), task_id="inspect", try_number=attempt))
+
+    books = report(road.services, run, ["inspect", "settle"])
+
+    ((told,),) = road.rows("SELECT body #>> '{data,reason}' FROM headgate.event WHERE kind = 'run.failed'")
+    assert told == books.run.reason
+    assert told.startswith("step inspect failed: permission denied for table chunk more")
+    assert told.endswith("more …; step settle failed, see its log")
+    assert len(told) < 360
+
+
+def test_a_server_that_is_away_is_told_of_once_until_a_run_is_clean(road: Road) -> None:
+    run = road.open()
+    tries = [Fatal("no such bucket"), *[Retriable("the store is away")] * 2]
+    for number, error in enumerate(tries, start=1):
+        task_will_retry(context(raised(error), try_number=number))
+
+    told = "SELECT kind, body #>> '{data,summary}', published_at IS NOT NULL FROM headgate.event"
+    assert road.rows(told) == [("server.away", "egrid_plants waits for a server: the store is away", True)]
+    report(road.services, run)
+    assert road.events() == ["server.away", "run.finished", "server.back"]
 
 
 def late(kind: str = "scheduled") -> None:

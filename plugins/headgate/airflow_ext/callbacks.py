@@ -61,10 +61,15 @@ def run_failed(context: Context) -> None:
 
 
 def hand_over(context: Context, *, will_retry: bool) -> None:
-    """Send what is known of the failure to the error consumer."""
+    """Send what is known of the failure to the error consumer; tell people of a server that is away."""
+    from headgate.errors import Retriable
     from headgate.steps.failure import hand_over as step
+    from headgate.steps.failure import tell_away
 
-    told(lambda services: step(services, error_of(context, will_retry=will_retry)))
+    error = error_of(context, will_retry=will_retry)
+    told(lambda services: step(services, error))
+    if isinstance(context.get("exception"), Retriable):
+        told(lambda services: tell_away(services, error.dataset, error.dag_run_id, error.reason))
 
 
 def told(step: Callable[[Services], None]) -> None:

@@ -150,6 +150,22 @@ _TYPES: Final = [
     ),
     *_ended(
         EventType(
+            "server.away",
+            "A try of a task has ended because a server was away or refused the login; Airflow tries again.",
+            "warning",
+            "{dataset} waits for a server: {reason}",
+            models.ServerAway,
+            {"dag_run_id": _RUN["dag_run_id"], "reason": "Postgres at localhost:5432 is away"},
+            mend="headgate doctor",
+        ),
+        "server.back",
+        "A clean run after a server was away.",
+        "{dataset} has its servers again",
+        model=models.Data,
+        example=_RUN,
+    ),
+    *_ended(
+        EventType(
             "object.held",
             "The gate holds an object: nothing of it was published.",
             "critical",

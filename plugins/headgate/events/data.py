@@ -58,6 +58,10 @@ class TaskFailed(Data):
     will_retry: bool = False
 
 
+class ServerAway(Data):
+    reason: Annotated[str, _REASON]
+
+
 class ObjectHeld(Data):
     key: Annotated[str, _KEY]
     reason: Annotated[str, _REASON]

@@ -52,6 +52,8 @@ from headgate.ledger.runs import (
     run_has_failed,
     run_is_late,
     running_runs,
+    server_is_away,
+    task_reasons,
     volumes,
 )
 from headgate.ledger.settle import (
@@ -112,8 +114,10 @@ __all__ = [
     "run_has_failed",
     "run_is_late",
     "running_runs",
+    "server_is_away",
     "settle_status",
     "taken_over",
+    "task_reasons",
     "volumes",
     "work_size",
 ]

@@ -153,6 +153,17 @@ def run_has_failed(conn: Connection, dataset: str, dag_run_id: str) -> bool:
         return run is None or run.state == "running"
 
 
+def server_is_away(conn: Connection, dataset: str, dag_run_id: str, reason: str) -> bool:
+    """Record that a run waits for a server; False when people know that the dataset does."""
+    event = Event("server.away", dataset, dag_run_id, {"dag_run_id": dag_run_id, "reason": reason})
+    with transaction(conn) as cursor:
+        cursor.execute(query("event_newest"), {"fingerprint": event.fingerprint})
+        if cursor.fetchone() == ("firing",):
+            return False
+        events.record(cursor, event)
+    return True
+
+
 def run_is_late(conn: Connection, dataset: str, dag_run_id: str, due_at: datetime) -> bool:
     """Record that a run was not done in time; False when it is done by now."""
     with transaction(conn) as cursor:
@@ -163,6 +174,13 @@ def run_is_late(conn: Connection, dataset: str, dag_run_id: str, due_at: datetim
         event_id = str(uuid5(NAMESPACE, f"late/{dataset}/{dag_run_id}/{due_at.isoformat()}"))
         events.record(cursor, Event("run.late", dataset, dag_run_id, data, event_id=event_id))
     return True
+
+
+def task_reasons(conn: Connection, run_id: int) -> dict[str, str]:
+    """Why the run's tasks failed, by task: their newest tries, as far as the error consumer has told."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("run_task_reasons"), {"run_id": run_id})
+        return dict(cursor.fetchall())
 
 
 def volumes(conn: Connection, run: Run, limit: int) -> list[int]:

@@ -65,6 +65,13 @@ def record(conn: Connection, error: TaskError) -> None:
         record_task_error(cursor, error)
 
 
+def tell_away(services: Services, dataset: str, dag_run_id: str, reason: str) -> None:
+    """A try ended because a server was away; the next clean run tells that it is back."""
+    if services.ledger(ledger.server_is_away, dataset, dag_run_id, reason):
+        log.warning("a server is away", dataset=dataset, dag_run_id=dag_run_id, reason=reason)
+        relay(services)
+
+
 def tell_failed(services: Services, dataset: str, dag_run_id: str) -> None:
     """A DAG run failed; the report step tells it, unless it could not run."""
     if services.ledger(ledger.run_has_failed, dataset, dag_run_id):

@@ -47,7 +47,7 @@ def news_of(
     if state == "failed":
         told.append(run_event("run.failed", run, {"reason": reason}))
     elif state == "success":
-        told.append(run_event("run.recovered", run, {}))
+        told += [run_event("run.recovered", run, {}), run_event("server.back", run, {})]
     if state != "dry_run":
         told += [balance(run, books), *quarantine(run, contract, books)]
     if state == "success":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from textwrap import shorten
 from typing import Literal
 
 import structlog
@@ -21,6 +22,7 @@ from headgate.steps.services import Services
 
 log = structlog.get_logger("headgate.steps.report")
 REASONS_SHOWN = 5
+REASON_WIDTH = 300  # characters of what a step said
 
 
 def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> RunBooks:
@@ -31,7 +33,8 @@ def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> Ru
     services.ledger(ledger.mark_loaded, run.run_id)
     complete_load_rejects(services, run)
     books = services.ledger(run_books, run)
-    state, reason = verdict(books, Params.of(run.params), failed_steps)
+    failures = step_failures(services, run, failed_steps)
+    state, reason = verdict(books, Params.of(run.params), failures)
     reason = reason or carried_on(services.ledger(ledger.taken_over, run.run_id))
     contract = Contracts(services, run.dataset).version(run.contract_version)
     history = services.ledger(ledger.volumes, run, RUNS_COMPARED) if books.run.read else []
@@ -41,11 +44,24 @@ def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> Ru
     return services.ledger(run_books, run)
 
 
+def step_failures(services: Services, run: Run, failed_steps: Sequence[str]) -> list[str]:
+    """Which steps failed, and why: what is known of it by now."""
+    if not failed_steps:
+        return []
+    known = services.ledger(ledger.task_reasons, run.run_id)
+    return [
+        f"step {step} failed: {shorten(known[step], REASON_WIDTH, placeholder=' …')}"
+        if known.get(step)
+        else f"step {step} failed, see its log"
+        for step in failed_steps
+    ]
+
+
 def verdict(
-    books: RunBooks, params: Params, failed_steps: Sequence[str]
+    books: RunBooks, params: Params, failures: Sequence[str]
 ) -> tuple[Literal["success", "failed", "dry_run"], str | None]:
     """The run's state and, when it failed, why: for a person who reads one line."""
-    reasons = [f"step {step} failed, see its log" for step in failed_steps]
+    reasons = list(failures)
     reasons += [ledger.held_line(row.key, row.reason or "") for row in books.held]
     if not params.dry_run:
         reasons += [f"the books do not balance: {gap}" for gap in books.gaps]
