@@ -278,9 +278,23 @@ FROM generate_series(1, 3000) n ORDER BY n
 """
 
 
+COMMAND = [sys.executable, "-m", "headgate.cli.app", "retention"]
+
+
 def test_the_command_says_what_would_go(environment: Environment) -> None:
-    command = [sys.executable, "-m", "headgate.cli.app", "retention", "--dry-run"]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert text == "nothing is older than its rules say\n"
-    printed = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True).stdout
+    done = subprocess.run([*COMMAND, "--dry-run"], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("nothing is older than its rules say\n", "")
+    printed = subprocess.run(
+        [*COMMAND, "--dry-run", "--json"], check=True, capture_output=True, text=True
+    ).stdout
     assert json.loads(printed) == {"dry_run": True, "removed": dict.fromkeys(KINDS, 0)}
+
+
+def test_the_command_fails_at_once_where_postgres_is_away(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADGATE_DATABASE_URL", "postgresql://nobody:nothing@127.0.0.1:9/none")
+    done = subprocess.run(COMMAND, check=False, capture_output=True, text=True, timeout=20)
+    assert done.returncode != 0
+    assert "is away" in done.stderr
+    assert "does not answer" not in done.stderr, "a log line"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from headgate.cli.options import Json
 from headgate.cli.output import console, print_json, table
+
+STORE_PATIENCE = 10.0  # seconds
 
 
 def register(app: typer.Typer) -> None:
@@ -25,11 +28,17 @@ def retention(
     headgate_maintenance does it once a day. Rules: HEADGATE_RETENTION_…, and `retention` in a contract.
     """
     from headgate.cli.progress import waiting_bar
+    from headgate.logs import configure
     from headgate.retention import KINDS
     from headgate.settings import settings
     from headgate.steps.maintain import maintain
-    from headgate.steps.services import Services
+    from headgate.steps.services import Ledger, Services
 
+    configure(level="ERROR")  # the step's log lines say what the table says
+    services = replace(
+        Services.of(settings(), patience=STORE_PATIENCE),
+        ledger=Ledger(settings().require("database_url"), patience=0.0),
+    )
     done = 0
 
     def told(kind: str, count: int) -> None:
@@ -38,7 +47,7 @@ def retention(
         advance(done)
 
     with waiting_bar("pruning", None, quiet=json) as advance:
-        removed = maintain(Services.of(settings(), patience=60.0), dry_run=dry_run, told=told)
+        removed = maintain(services, dry_run=dry_run, told=told)
     if json:
         print_json({"dry_run": dry_run, "removed": removed})
         return
