@@ -77,7 +77,7 @@ class ErrorHandler:
             return [self._judge(cursor, delivery) for delivery in deliveries]
 
     def tick(self) -> None:
-        """Close the errors of messages that were applied since, and their alerts; publish what is recorded."""
+        """Close errors of messages that were applied since, end their alerts; publish what was recorded."""
         with self._postgres.session() as conn:
             if time.monotonic() >= self._next_resolve:
                 if resolved := resolve_errors(conn):
