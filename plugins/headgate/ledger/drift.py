@@ -35,9 +35,13 @@ def drift(earlier: Sequence[Mapping[str, Any]], now: Mapping[str, Any]) -> Diffe
     It is compared with that one which it is most like: files of another year, or an old one put again, are
     like those of their kind. A header that any of them had is not new. None when nothing is new.
     """
-    differences = [difference(before, now) for before in earlier]
-    found = [one for one in differences if one is not None]
-    if len(found) < len(differences) or not found:
+    found = []
+    for before in earlier:
+        one = difference(before, now)
+        if one is None:
+            return None
+        found.append(one)
+    if not found:
         return None
     nearest = min(found, key=lambda one: one.size)
     seen = {fold(name) for before in earlier for name in before["header"]}
@@ -62,8 +66,8 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> Difference 
         and fold(now["header"][now["columns"][column]]) not in old
     }
     gone, come = set(map(fold, moved)), set(map(fold, moved.values()))
-    added = {name: _form(name, now) for key, name in new.items() if key not in old and key not in come}
-    missing = {name: _form(name, before) for key, name in old.items() if key not in new and key not in gone}
+    added = _forms((name for key, name in new.items() if key not in old and key not in come), now)
+    missing = _forms((name for key, name in old.items() if key not in new and key not in gone), before)
     found = Difference(
         added=_unmatched(added, missing.values()),
         missing=_unmatched(missing, added.values()),
@@ -76,10 +80,10 @@ def _headers(inspection: Mapping[str, Any]) -> dict[str, str]:
     return {fold(name): name for name in inspection["header"] if name.strip()}
 
 
-def _form(name: str, inspection: Mapping[str, Any]) -> str:
-    """What a header is compared by: of those that the contract knows the digits count."""
+def _forms(names: Iterable[str], inspection: Mapping[str, Any]) -> dict[str, str]:
+    """What each header is compared by: of those that the contract knows the digits count."""
     known = {fold(inspection["header"][place]) for place in inspection["columns"].values()}
-    return fold(name) if fold(name) in known else _digitless(name)
+    return {name: fold(name) if fold(name) in known else _digitless(name) for name in names}
 
 
 def _digitless(name: str) -> str:

@@ -244,11 +244,17 @@ def _tell(cursor: Cursor, entered: ObjectVersion) -> None:
     if entered.state == "duplicate":
         events.record_change(cursor, object_event(cursor, "object.released", entered, {}))
     elif entered.replay_of is None:
-        cursor.execute(query("object_before"), {**vars(entered), "limit": COMPARED})
-        earlier = [{"header": header, "columns": columns} for header, columns in cursor.fetchall()]
-        news = drift(earlier, entered.inspection)
+        news = drift(_before(cursor, entered, 1), entered.inspection)  # mostly nothing
+        if news:
+            news = drift(_before(cursor, entered, COMPARED), entered.inspection)
         if news:
             events.record(cursor, object_event(cursor, "schema.drifted", entered, news.as_data()))
+
+
+def _before(cursor: Cursor, entered: ObjectVersion, limit: int) -> list[dict[str, Any]]:
+    """Headers of the newest objects before this one, each once."""
+    cursor.execute(query("object_before"), {**vars(entered), "limit": limit})
+    return [{"header": header, "columns": columns} for header, columns in cursor.fetchall()]
 
 
 def _standing(cursor: Cursor, object_id: int, sha256: str) -> dict[str, Any]:
