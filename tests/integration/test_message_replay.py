@@ -273,14 +273,16 @@ def test_many_messages_leave_parking_at_once(environment: Environment, lab: Lab)
 
 
 def test_a_killed_replay_loses_and_doubles_nothing(environment: Environment, lab: Lab) -> None:
-    """The process itself, in the middle of 100 messages."""
+    """The process itself, with messages that are sent, and neither noted nor taken out of parking."""
     park_without_failing(lab, 100)
-    process = subprocess.Popen(
-        [HEADGATE, "replay", "--all", "--yes"], env={**os.environ, **environment.variables}
-    )
-    eventually(lambda: 10 < lab.ready(topology.rows_queue(DATASET)) < 90)
-    process.kill()
-    assert process.wait(10) == -signal.SIGKILL
+    with closing(psycopg2.connect(lab.database.admin_url)) as conn, conn.cursor() as cursor:
+        cursor.execute("LOCK TABLE headgate.message_replay IN SHARE ROW EXCLUSIVE MODE")
+        process = subprocess.Popen(
+            [HEADGATE, "replay", "--all", "--yes"], env={**os.environ, **environment.variables}
+        )
+        eventually(lambda: lab.ready(topology.rows_queue(DATASET)) > 0)
+        process.kill()
+        assert process.wait(10) == -signal.SIGKILL
 
     def emptied() -> bool:
         replay(environment)
