@@ -35,7 +35,7 @@ def frozen(field: Field, rng: Random) -> Round:
     return server_frozen(field, rng, "rabbitmq")
 
 
-@drill("broker-connections-cut", times=8, short=1)
+@drill("broker-connections-cut", times=7, short=1)
 def cut(field: Field, rng: Random) -> Round:
     """RabbitMQ closes every connection: of senders that wait for a confirm, of consumers with messages in
     hand."""

@@ -26,7 +26,7 @@ CONSUMERS_HELD_UP = (
 )
 
 
-@drill("consumer-killed", times=8)
+@drill("consumer-killed", times=7)
 def killed(field: Field, rng: Random) -> Round:
     """A consumer is killed (SIGKILL) at a random moment of the load; another takes its place."""
     crew = field.database_crew()
@@ -107,7 +107,7 @@ def held_up(field: Field, waits_for: str) -> Member:
     return field.crew.named(found[0])
 
 
-@drill("consumer-killed-in-copy", times=5, short=1)
+@drill("consumer-killed-in-copy", times=4, short=1)
 def killed_in_copy(field: Field, rng: Random) -> Round:
     """A consumer is killed while COPY reads its rows, at a random byte of its first half."""
     field.database_crew()
@@ -133,7 +133,7 @@ def in_copy(field: Field, begun: int) -> Member:
     raise TooLongError("no COPY was seen in 30 s")
 
 
-@drill("consumer-stopped", times=6, short=1)
+@drill("consumer-stopped", times=5, short=1)
 def stopped(field: Field, rng: Random) -> Round:
     """A consumer is told to stop (SIGTERM) at a random moment of the load: it ends with code 0, and what it
     had not begun goes back to the queue."""
@@ -160,7 +160,7 @@ def frozen(field: Field, rng: Random) -> Round:
     return field.settle(load, sender)
 
 
-@drill("everything-twice-out-of-order", times=5, short=1)
+@drill("everything-twice-out-of-order", times=4, short=1)
 def twice(field: Field, rng: Random) -> Round:
     """Four consumers get every message twice, in any order."""
     field.database_crew(4)

@@ -26,7 +26,7 @@ def flipped_bit(field: Field, rng: Random) -> Round:
     return field.settle(load, field.send(mixed(rng, load.batches, damaged)), damaged=damaged)
 
 
-@drill("error-consumer-killed", times=6, short=1)
+@drill("error-consumer-killed", times=5, short=1)
 def error_consumer_killed(field: Field, rng: Random) -> Round:
     """The loader may not write to the table for a while, so every message fails and comes again later, and
     some are damaged besides. The error consumer is killed (SIGKILL) among them and replaced."""
