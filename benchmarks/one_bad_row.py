@@ -156,7 +156,8 @@ def timed(handler: DatabaseHandler, table: Table, before: str, body: bytes, rows
 
 def processor_time(handler: DatabaseHandler) -> float:
     """Seconds of processor time of this process and of the handler's backend so far."""
-    backend = psutil.Process(handler._session().conn.get_backend_pid()).cpu_times()
+    with handler._session() as session:
+        backend = psutil.Process(session.conn.get_backend_pid()).cpu_times()
     return time.process_time() + backend.user + backend.system
 
 

@@ -61,16 +61,17 @@ def start(environment: Environment, listener: Listener, tmp_path: Path) -> Itera
     log.close()
 
 
-def tell(environment: Environment, happened: Sequence[Event]) -> None:
-    """Record events and publish them, as tasks and consumers do."""
+def tell(environment: Environment, *happenings: Sequence[Event]) -> None:
+    """Record events and publish them, some at a time, as tasks and consumers do."""
     with (
         closing(db.connect(environment.database.pipeline_url)) as conn,
         Publisher(environment.broker.url) as publisher,
     ):
-        with db.transaction(conn) as cursor:
-            for event in happened:
-                events.record(cursor, event)
-        events.relay(conn, publisher, limit=len(happened))
+        for happened in happenings:
+            with db.transaction(conn) as cursor:
+                for event in happened:
+                    events.record(cursor, event)
+            events.relay(conn, publisher, limit=len(happened))
 
 
 def sql(environment: Environment, statement: str) -> list[tuple[Any, ...]]:
@@ -82,9 +83,10 @@ def sql(environment: Environment, statement: str) -> list[tuple[Any, ...]]:
 def test_a_thousand_identical_failures_are_one_notification_and_one_update(
     environment: Environment, listener: Listener, start: Start
 ) -> None:
-    process = start(group_wait="500ms", group_interval="8s", repeat_interval="1h")
-    for number in range(20):
-        tell(environment, [failure(number * 50 + place) for place in range(50)])
+    process = start(group_wait="500ms", group_interval="12s", repeat_interval="1h")
+    tell(environment, [failure(number) for number in range(50)])
+    eventually(lambda: len(listener.received("team")) == 1)
+    tell(environment, *([failure(number * 50 + place) for place in range(50)] for number in range(1, 20)))
     eventually(lambda: len(listener.received("team")) == 2)
     first, update = listener.titles("team")
     assert first.startswith("[critical] ships: run.failed run ")
