@@ -112,7 +112,7 @@ def fresh_database() -> Iterator[dict[str, str]]:
         admin.cursor().execute(f"CREATE DATABASE {name} OWNER headgate_owner")
         try:
             urls = connections.database_urls(stack.ports, stack.secrets, name)
-            db.migrate(urls["HEADGATE_OWNER_URL"])
+            db.migrate(urls["HEADGATE_OWNER_URL"], stack.secrets.roles)
             yield urls
         finally:
             admin.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
