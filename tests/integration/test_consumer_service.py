@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 
 import pika
+import pika.exceptions
 import pytest
 
 from headgate import topology
@@ -126,12 +127,22 @@ def test_a_cut_broker_connection_is_opened_again(lab: Lab, consumers: Start) -> 
     assert process.wait(30) == 0
 
 
+def is_declared(connection: pika.BlockingConnection) -> bool:
+    """Whether the dataset has its queue."""
+    try:
+        connection.channel().queue_declare(topology.rows_queue(DATASET), passive=True)
+    except pika.exceptions.ChannelClosedByBroker:
+        return False
+    return True
+
+
 def test_a_deleted_queue_is_declared_again(lab: Lab, consumers: Start) -> None:
     consumers()
     load(lab, 1)
     eventually(lambda: receipts(lab) == 1)
     connection = pika.BlockingConnection(pika.URLParameters(lab.broker.url))
     connection.channel().queue_delete(topology.rows_queue(DATASET))
+    eventually(lambda: is_declared(connection))
     connection.close()
     lab.send(lab.batch(lab.thing("b.csv", 2), [("after", 1, "n")]))
     eventually(lambda: "after" in lab.rows())
