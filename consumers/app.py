@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError
@@ -117,10 +118,27 @@ def _error(options: argparse.Namespace) -> int:
 
 
 def _notification(options: argparse.Namespace) -> int:
-    from consumers.notification.service import notification_handler
+    from consumers.notification.handler import NotificationHandler
+    from consumers.notification.text import Installation
+    from headgate import db
+    from headgate.alerts.routing import routing_file
+    from headgate.publisher import Publisher
+    from headgate.settings import current, url_of
+    from headgate.watch import Watch
 
     chosen, name = _begin(options)
-    return _serve(notification_handler(chosen, name), chosen, name, options)
+    loader_url, amqp_url = current("loader_url"), current("amqp_url")
+    relay = Publisher(amqp_url, name=f"headgate notification consumer {name} (events)", deadline=5.0)
+    watch = Watch(lambda: db.connect(url_of(loader_url), application_name="headgate watch"), amqp_url, chosen)
+    handler = NotificationHandler(
+        loader_url,
+        name,
+        partial(routing_file, chosen),
+        installation=Installation(chosen.environment, chosen.airflow_url),
+        relay=relay,
+        watch=watch,
+    )
+    return _serve(handler, chosen, name, options)
 
 
 def _begin(options: argparse.Namespace) -> tuple[Settings, str]:

@@ -19,7 +19,7 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 import consumers
 import consumers.app, consumers.runner, consumers.database.handler, consumers.errors.handler
-import consumers.notification.service
+import consumers.notification.handler
 consumers.app.main(["database", "--help"])
 """
 
