@@ -503,6 +503,29 @@ CREATE VIEW headgate.alerts AS
      CROSS JOIN LATERAL ( SELECT headgate.silenced_until(jsonb_build_object('dataset', a.dataset, 'type', a.kind, 'severity', a.severity, 'owner', a.owner, 'subject', a.subject)) AS silenced_until) s);
 ALTER VIEW headgate.alerts OWNER TO headgate_owner;
 COMMENT ON VIEW headgate.alerts IS 'What is or was wrong: open, acknowledged, silenced or resolved';
+CREATE VIEW headgate.batch_message AS
+ SELECT b.message_id,
+    o.dataset,
+    o.contract_version,
+    o.object_id,
+    o.version AS object_version,
+    o.lineage,
+    c.chunk_id,
+    c.ordinal AS chunk,
+    b.ordinal AS batch,
+    b.byte_offset,
+    b.byte_length,
+    b.rows,
+    b.sha256,
+    c.staged,
+    o.run_id,
+    o.state AS object_state,
+    b.streamed_at
+   FROM ((headgate.batch b
+     JOIN headgate.chunk c USING (chunk_id))
+     JOIN headgate.object o USING (object_id));
+ALTER VIEW headgate.batch_message OWNER TO headgate_owner;
+COMMENT ON VIEW headgate.batch_message IS 'What the message of each batch says of itself, and whether it was sent';
 CREATE VIEW headgate.books_chunk AS
  SELECT o.dataset,
     o.run_id,
@@ -1042,6 +1065,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE headgate.alertmanager_feed TO headgate_loade
 GRANT SELECT ON TABLE headgate.alerts TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.alerts TO headgate_reader;
 GRANT SELECT ON TABLE headgate.alerts TO headgate_loader;
+GRANT SELECT ON TABLE headgate.batch_message TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.batch_message TO headgate_reader;
 GRANT SELECT ON TABLE headgate.books_chunk TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.books_chunk TO headgate_reader;
 GRANT SELECT ON TABLE headgate.books_object TO headgate_pipeline;
