@@ -37,6 +37,7 @@ class Broker:
         self._consumers: dict[str, str] = {}
         self._arrived: list[Delivery] = []
         self._cancelled: str | None = None
+        self._withheld: set[str] = set()
         self.session = 0
 
     def open(self) -> None:
@@ -63,6 +64,18 @@ class Broker:
             for queue in gone:
                 self._open_channel.basic_cancel(self._consumers.pop(queue))
         log.info("reading", queues=sorted(self._consumers))
+
+    def check_flow(self) -> None:
+        """``Retriable``: a queue held messages at two checks in a row and delivered none between them.
+
+        For a consumer that has nothing in hand. Seen with RabbitMQ 3.10: a queue that is deleted while it is
+        read and declared again by two clients at once can forget its consumer; connecting anew mends it.
+        """
+        with amqp.translated(self._place):
+            held = {queue for queue in self._consumers if self._ready(queue) > 0}
+        starved, self._withheld = held & self._withheld, held
+        if starved:
+            raise Retriable(f"RabbitMQ delivers nothing of {', '.join(sorted(starved))}, which has messages")
 
     def pump(self, seconds: float) -> list[Delivery]:
         """Keep the connection alive for up to ``seconds``; what has arrived."""
@@ -96,6 +109,7 @@ class Broker:
         connection, self._connection, self._channel = self._connection, None, None
         self._consumers.clear()
         self._arrived.clear()
+        self._withheld.clear()
         self._cancelled = None
         try:
             if connection is not None and connection.is_open:
@@ -124,6 +138,10 @@ class Broker:
             raise Retriable("not connected to RabbitMQ")
         return self._channel
 
+    def _ready(self, queue: str) -> int:
+        """Messages that wait for a consumer."""
+        return int(self._open_channel.queue_declare(queue, passive=True).method.message_count)
+
     def _share(self, queues: int) -> int:
         """Prefetch of each queue: RabbitMQ counts it per consumer, quorum queues know no other way."""
         return max(1, min(self._prefetch, MESSAGES_IN_HAND // max(1, queues)))
@@ -134,6 +152,7 @@ class Broker:
         def receive(
             _: BlockingChannel, method: Basic.Deliver, properties: BasicProperties, body: bytes
         ) -> None:
+            self._withheld.discard(queue)
             self._arrived.append(Delivery(queue, session, method.delivery_tag or 0, properties, body))
 
         return receive

@@ -206,6 +206,8 @@ class Runner:
                 return
             self._failures = 0
             self._broker.subscribe(self._handler, self._queues)
+            if not self._inbox and self._transaction is None:
+                self._broker.check_flow()
             if not self._looked:
                 self._looked, self._last_work = True, time.monotonic()
 

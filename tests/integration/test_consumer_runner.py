@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import pika
+import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from structlog.testing import capture_logs
 
@@ -197,3 +198,43 @@ def test_a_tick_that_needs_a_person_stops_the_consumer(broker: Broker) -> None:
     handler.ticks = [broken]
     assert runner(broker, handler).run() == EXIT_FATAL
     assert [str(error) for error in handler.reported] == ["the clock is broken"]
+
+
+def test_a_queue_that_has_messages_and_delivers_none_is_read_anew(broker: Broker) -> None:
+    """Here because another consumer is the only active one, and full."""
+    arguments = {"x-queue-type": "quorum", "x-single-active-consumer": True}
+    handler = Letters()
+    handler.declare = lambda channel, queues: None  # type: ignore[method-assign]
+    ours = ConsumerBroker(broker.url, "letters", 8)
+    with closing(pika.BlockingConnection(pika.URLParameters(broker.url))) as connection:
+        channel = connection.channel()
+        channel.queue_declare("lone", durable=True, arguments=arguments)
+        channel.basic_qos(prefetch_count=1)
+        channel.basic_consume("lone", lambda *_: None)
+        for body in (b"taken", b"withheld"):
+            channel.basic_publish("", "lone", body)
+        connection.process_data_events(time_limit=0.5)
+        ours.open()
+        with closing(ours):
+            ours.subscribe(handler, ["lone"])
+            assert ours.pump(0.2) == []
+            ours.check_flow()
+            with pytest.raises(Retriable, match="delivers nothing of lone"):
+                ours.check_flow()
+
+
+def test_a_queue_that_delivers_between_two_checks_is_left_alone(broker: Broker) -> None:
+    handler = Letters()
+    send(broker, handler, *(b"letter" for _ in range(20)))
+    ours = ConsumerBroker(broker.url, "letters", 8)
+    ours.open()
+    with closing(ours):
+        ours.subscribe(handler, [QUEUE])
+        while len(arrived := ours.pump(1)) == 0:
+            pass
+        ours.check_flow()
+        for delivery in arrived:
+            ours.ack(delivery)
+        while not ours.pump(1):
+            pass
+        ours.check_flow()
