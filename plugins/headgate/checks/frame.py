@@ -1,4 +1,4 @@
-"""Arrow table to the pandas frame that Great Expectations checks: only the columns that rules need."""
+"""Arrow table to the pandas frame that Great Expectations checks: only the columns and rows it must see."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ from typing import TYPE_CHECKING
 from headgate.checks.suite import Computed, Rule, SuiteFile
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 
-def frame_of(table: pa.Table, suite: SuiteFile, rules: Iterable[Rule]) -> pd.DataFrame:
-    """A frame with a plain 0-based index; integers with nulls become floats, decimals too.
+def checked_columns(table: pa.Table, suite: SuiteFile, rules: Iterable[Rule]) -> pa.Table:
+    """The columns that the rules look at, computed ones made; integers with nulls as floats, decimals too."""
+    import pyarrow as pa
+
+    names = dict.fromkeys(name for rule in rules for name in rule.columns)
+    return pa.table({name: _column(table, suite, name) for name in names})
+
+
+def frame_of(columns: pa.Table, rules: Iterable[Rule], rows: NDArray[np.int64] | None = None) -> pd.DataFrame:
+    """A frame with a plain 0-based index of the rules' columns; of all rows, or of those at these positions.
 
     Measured: numpy-backed columns are checked half as fast again as Arrow-backed ones.
     """
-    names = dict.fromkeys(name for rule in rules for name in rule.columns)
-    frame: pd.DataFrame = _columns(table, suite, names).to_pandas(date_as_object=False)
-    return frame
-
-
-def _columns(table: pa.Table, suite: SuiteFile, names: Iterable[str]) -> pa.Table:
     import pyarrow as pa
 
-    return pa.table({name: _column(table, suite, name) for name in names})
+    named = columns.select(list(dict.fromkeys(name for rule in rules for name in rule.columns)))
+    wanted = named if rows is None else named.take(pa.array(rows))
+    frame: pd.DataFrame = wanted.to_pandas(date_as_object=False)
+    return frame
 
 
 def _column(table: pa.Table, suite: SuiteFile, name: str) -> pa.ChunkedArray:
@@ -34,7 +41,11 @@ def _column(table: pa.Table, suite: SuiteFile, name: str) -> pa.ChunkedArray:
     if name in suite.computed:
         return _compute(table, suite.computed[name])
     column = table.column(name)
-    return column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
+    if pa.types.is_decimal(column.type):
+        return column.cast(pa.float64())
+    if pa.types.is_integer(column.type) and column.null_count:  # as pandas has them, in any choice of rows
+        return column.cast(pa.float64(), safe=False)
+    return column
 
 
 def _compute(table: pa.Table, computed: Computed) -> pa.ChunkedArray:

@@ -10,7 +10,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from headgate.checks.suite import Rule, SuiteFile
-from headgate.checks.validation import Suite
 from headgate.contract.model import NUMBER_TYPES, Contract
 from headgate.errors import Fatal
 
@@ -80,14 +79,15 @@ def _argument_problems(rule: Rule, found: type) -> list[str]:
 
 
 def _dry_run(suite: SuiteFile, contract: Contract) -> list[str]:
-    """Run over two made-up rows, each rule alone: one that fits no column of this type shows itself."""
+    """Ask about two made-up rows, each rule alone: one that fits no column of this type shows itself."""
+    from headgate.checks.engine import COUNTS, engine
+    from headgate.checks.frame import checked_columns, frame_of
+
     table = _example(contract)
     problems = []
     for rule in suite.rules:
-        single = Suite({"name": suite.name, "expectations": []}, contract)
-        single.file = SuiteFile(suite.name, (rule,), suite.computed)
         try:
-            single.run(table)
+            engine().validate([rule], frame_of(checked_columns(table, suite, [rule]), [rule]), COUNTS)
         except Fatal as error:
             problems.append(str(error))
     return problems

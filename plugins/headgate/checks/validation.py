@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,17 +39,30 @@ class Suite:
         return self._judge(table, present, skipped)
 
     def _judge(self, table: pa.Table, rules: Sequence[Rule], skipped: tuple[str, ...]) -> CheckResult:
-        from headgate.checks.engine import COUNTS, POSITIONS, engine, is_about_rows
-        from headgate.checks.frame import frame_of
+        from headgate.checks.frame import checked_columns
+        from headgate.checks.screen import doubtful_rows
 
-        frame = frame_of(table, self.file, rules)
-        counts = engine().validate(rules, frame, COUNTS)
-        broken = [rule for rule in rules if not _holds(counts[rule.id])]
-        by_row = [rule for rule in broken if rule.is_critical and is_about_rows(rule.type)]
-        listed = engine().validate(by_row, frame, POSITIONS) if by_row else {}
+        columns = checked_columns(table, self.file, rules)
+        doubtful = {rule.id: doubtful_rows(rule, columns) for rule in rules}
+        findings = _ask_about_all(columns, [rule for rule in rules if doubtful[rule.id] is None])
+        for rule in rules:
+            rows = doubtful[rule.id]
+            if rows is not None and rows.size:
+                findings[rule.id] = _ask_about_some(columns, rule, rows)
+        return self._result(table, [rule for rule in rules if rule.id in findings], findings, skipped)
+
+    def _result(
+        self,
+        table: pa.Table,
+        rules: Sequence[Rule],
+        findings: Mapping[str, Finding],
+        skipped: tuple[str, ...],
+    ) -> CheckResult:
+        broken = [rule for rule in rules if not _holds(findings[rule.id])]
+        by_row = [rule for rule in broken if findings[rule.id].positions is not None]
         return CheckResult(
-            rejects=tuple(_rejects(table, self.file, rule, listed[rule.id]) for rule in by_row),
-            warnings={rule.id: counts[rule.id].unexpected or 1 for rule in broken if not rule.is_critical},
+            rejects=tuple(_rejects(table, self.file, rule, findings[rule.id]) for rule in by_row),
+            warnings={rule.id: findings[rule.id].unexpected or 1 for rule in broken if not rule.is_critical},
             failures=tuple(
                 TableFailure(rule.id, rule.reason)
                 for rule in broken
@@ -59,6 +73,30 @@ class Suite:
 
     def _has_columns(self, rule: Rule, table: pa.Table) -> bool:
         return set(self.file.sources(rule)) <= set(table.column_names)
+
+
+def _ask_about_all(columns: pa.Table, rules: Sequence[Rule]) -> dict[str, Finding]:
+    """Findings about all rows, with positions for the critical rules about rows that some row breaks."""
+    from headgate.checks.engine import COUNTS, POSITIONS, engine, is_about_rows
+    from headgate.checks.frame import frame_of
+
+    if not rules:
+        return {}
+    frame = frame_of(columns, rules)
+    findings = engine().validate(rules, frame, COUNTS)
+    broken = [rule for rule in rules if rule.is_critical and not _holds(findings[rule.id])]
+    by_row = [rule for rule in broken if is_about_rows(rule.type)]
+    return findings | (engine().validate(by_row, frame, POSITIONS) if by_row else {})
+
+
+def _ask_about_some(columns: pa.Table, rule: Rule, rows: NDArray[np.int64]) -> Finding:
+    """What is found in the only rows that may break the rule."""
+    from headgate.checks.engine import COUNTS, POSITIONS, engine
+    from headgate.checks.frame import frame_of
+
+    asked = POSITIONS if rule.is_critical else COUNTS
+    found = engine().validate([rule], frame_of(columns, [rule], rows), asked)[rule.id]
+    return replace(found, positions=None if found.positions is None else rows[found.positions])
 
 
 def _holds(finding: Finding) -> bool:
