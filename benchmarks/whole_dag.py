@@ -1,0 +1,128 @@
+"""Headgate's whole road in the real scheduler: a file is put, the DAG runs, the books balance.
+
+``python -m benchmarks.whole_dag DATASET FILE KEY`` is the client: what ``headgate put`` and
+``headgate run --wait`` do, for the bench's datasets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.bench import Wrong
+from benchmarks.harness import Line, Workload
+from headgate.cli.airflow_api import Airflow
+from headgate.stack import Part
+
+if TYPE_CHECKING:
+    from benchmarks.bench import Bench
+
+LANDING = "headgate-landing"
+TIMEOUT = 3600.0  # seconds that a run may take
+ACCOUNTED = ("inserted", "updated", "unchanged")
+
+
+class WholeDag(Line):
+    """`headgate put` and `headgate run --wait`."""
+
+    name = "headgate, whole DAG run"
+    group = "whole run"
+    part = Part.ALL
+    config = (
+        "Upload to the landing bucket, then the DAG in Airflow with all settings and services of `headgate "
+        "up`: scan, inspect, validate with the suite of benchmarks/expectations, gate, stream with confirms "
+        "through a quorum queue, two consumers, settle, report. Ends when Airflow calls the run a success "
+        "and its books balance"
+    )
+
+    def __init__(self) -> None:
+        self.key = ""
+        self.books: dict[str, Any] = {}
+        self.warmed: int | None = None  # the process of the scheduler that has run the DAG before
+
+    def prepare(self, bench: Bench, workload: Workload) -> None:
+        dataset = dataset_of(workload)
+        self.warm_up(bench, workload)
+        bench.headgate_table(workload, dataset)
+        self.key = f"{uuid.uuid4().hex}.csv"
+
+    def warm_up(self, bench: Bench, workload: Workload) -> None:
+        """One small run after each start of Airflow, which is then as it is all day long."""
+        scheduler = next(p.pid for p in bench.stack.client.processes() if p.program == "airflow-scheduler")
+        if scheduler == self.warmed:
+            return
+        ready(bench, dataset_of(workload))
+        bench.headgate_table(workload, dataset_of(workload))
+        few = bench.home / "few.csv"
+        with bench.source(workload).open() as lines:
+            few.write_text("".join(islice(lines, 101)))
+        self.key = "few.csv"
+        self.load(bench, workload, few)
+        self.warmed = scheduler
+
+    def run(self, bench: Bench, workload: Workload) -> None:
+        self.load(bench, workload, bench.source(workload))
+
+    def load(self, bench: Bench, workload: Workload, file: Path) -> None:
+        """The client, as a process of its own, so that it is measured, too."""
+        command = [sys.executable, "-m", "benchmarks.whole_dag", dataset_of(workload), str(file), self.key]
+        environment = {**os.environ, "HEADGATE_HOME": str(bench.home)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise Wrong(f"the DAG run failed: {(done.stderr or done.stdout)[-2000:]}")
+        self.books = json.loads(done.stdout)
+
+    def check(self, bench: Bench, workload: Workload) -> None:
+        bench.expect(f"bench.{dataset_of(workload)}", workload)
+        rows = self.books["rows"]
+        placed = sum(rows[name] for name in ACCOUNTED)
+        if not self.books["balanced"] or rows["read"] != workload.rows or placed != workload.rows:
+            raise Wrong(f"the books of {workload} say {rows}")
+
+    def finish(self, bench: Bench) -> None:
+        """What was landed and staged is removed: ten million rows are gigabytes."""
+        store, settings = bench.services.store, bench.settings
+        for bucket in (LANDING, settings.staging_bucket):
+            for found in store.listing(bucket, "whole_"):
+                store.delete(bucket, found.key)
+
+
+
+def dataset_of(workload: Workload) -> str:
+    return f"whole_{workload.shape}"
+
+
+def ready(bench: Bench, dag_id: str) -> Airflow:
+    """Airflow, once it knows the DAG."""
+    api = Airflow.from_settings(bench.settings)
+    api.wait_for_dag(dag_id)
+    api.unpause(dag_id)
+    return api
+
+
+def main() -> None:
+    """The client."""
+    from headgate.cli.data import put_file
+    from headgate.cli.follow import follow
+    from headgate.contract import load_contract
+    from headgate.settings import settings
+    from headgate.store import ObjectStore
+
+    dataset, file, key = sys.argv[1:]
+    contract = load_contract(settings().home / "dags" / "datasets" / f"{dataset}.yaml")
+    put_file(ObjectStore.from_settings(settings()), contract, Path(file), key, quiet=True)
+    api = Airflow.from_settings(settings())
+    books = follow(api, dataset, api.trigger(dataset, {}), timeout=TIMEOUT, quiet=True)
+    print(json.dumps(books.as_json()))
+    if books.state != "success":
+        sys.exit(f"{dataset}: {books.run.reason}")
+
+
+if __name__ == "__main__":
+    main()
