@@ -1,4 +1,4 @@
-"""One message inside a transaction: copy, merge, receipt."""
+"""One message inside a transaction: copied straight in or merged, and its receipt."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from psycopg2 import sql
 
+from consumers.database.direct import Copied, Novelty, copy_directly, expect_distinct
 from consumers.database.refusal import Refusal, row_number
 from consumers.database.session import Target
-from consumers.database.staging import copy_rows, parts_around, savepoint, split_records
+from consumers.database.staging import Staged, parts_around, savepoint, split_records, stage_rows
 from headgate import db, message, receipts
 from headgate.failures import Cause, MessageError
 from headgate.message import RowBatch
@@ -20,13 +21,22 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 
-def apply(cursor: Cursor, target: Target, batch: RowBatch, *, max_bytes: int) -> Counts:
+def apply(
+    cursor: Cursor,
+    target: Target,
+    batch: RowBatch,
+    novelty: Novelty,
+    *,
+    max_bytes: int,
+    ordered: bool = False,
+) -> Counts:
     """Apply a batch that was claimed in this transaction.
 
     ``MessageError`` when the message cannot be what was sent; the caller undoes what it has done so far.
-    ``max_bytes``: largest body, decompressed.
+    ``max_bytes``: largest body, decompressed. ``ordered``: rows are locked in the order of their keys only.
     """
-    counts = _place(cursor, target, batch, message.decompress(batch.body, max_bytes))
+    body = message.decompress(batch.body, max_bytes)
+    counts = _place(cursor, target, batch, body, novelty, ordered=ordered)
     receipts.close(cursor, batch.message_id, counts)
     return counts
 
@@ -61,7 +71,9 @@ def _is_first(cursor: Cursor, batch: RowBatch) -> bool:
     return bool(first)
 
 
-def _place(cursor: Cursor, target: Target, batch: RowBatch, body: bytes) -> Counts:
+def _place(
+    cursor: Cursor, target: Target, batch: RowBatch, body: bytes, novelty: Novelty, *, ordered: bool
+) -> Counts:
     """Each row of the body into the table or the quarantine."""
     first = _is_first(cursor, batch)
     lateness = receipts.lateness(
@@ -73,23 +85,40 @@ def _place(cursor: Cursor, target: Target, batch: RowBatch, body: bytes) -> Coun
     )
     if lateness.superseded:
         return Counts(rows=batch.rows, superseded=batch.rows)
-    cursor.execute(db.template("consumer_clear").format(stage=target.stage))
-    staged = copy_rows(cursor, target.copy, body)
-    _expect_rows(batch, staged.rows + len(staged.refused))
+    copied = Copied(0, [], body)
+    if not ordered and novelty.is_probable(batch, first=first):
+        copied = copy_directly(cursor, target, batch, body)
+    staged = _stage(cursor, target, copied.rest)
+    refused = copied.refused + staged.refused
+    _expect_rows(batch, copied.rows + staged.rows + len(refused))
     # The merge for late rows compares each by itself. A first version gains by it as well: it has no
     # unchanged rows that would be worth looking for in the table beforehand.
-    merge = _Merge(cursor, target, batch, body, late=lateness.late or first, refused=staged.refused)
-    merged = merge.whole(staged.rows) if staged.rows else Merged()
-    if merge.refused:
+    merge = _Merge(cursor, target, batch, copied.rest, late=lateness.late or first, refused=refused)
+    merged = Merged(inserted=copied.rows)
+    if staged.rows:
+        merged += merge.whole(staged.rows)
+    _quarantine(cursor, batch, refused)
+    novelty.learn(batch, new=merged.inserted + len(refused) == batch.rows)
+    return _counts(batch, merged, len(refused))
+
+
+def _stage(cursor: Cursor, target: Target, body: bytes) -> Staged:
+    if not body:
+        return Staged(0, [])
+    cursor.execute(db.template("consumer_clear").format(stage=target.stage))
+    return stage_rows(cursor, target.copy, body)
+
+
+def _quarantine(cursor: Cursor, batch: RowBatch, refused: Sequence[RefusedRow]) -> None:
+    if refused:
         receipts.quarantine_rows(
             cursor,
             dataset=batch.dataset,
             object_id=batch.object_id,
             chunk_id=batch.chunk_id,
             message_id=batch.message_id,
-            rows=merge.refused,
+            rows=refused,
         )
-    return _counts(batch, merged, len(merge.refused))
 
 
 def _counts(batch: RowBatch, merged: Merged, quarantined: int) -> Counts:
@@ -129,8 +158,7 @@ class _Merge:
             return merged
         self.cursor.execute(db.template("consumer_numbers").format(stage=self.target.stage))
         numbers = [number for (number,) in self.cursor.fetchall()]
-        if len(set(numbers)) < len(numbers):
-            raise MessageError(Cause.ROW_COUNT, "a row number stands in the body twice")
+        expect_distinct(numbers)
         return self._around(numbers, attempt.problem)
 
     def _around(self, numbers: Sequence[int], problem: Refusal) -> Merged:

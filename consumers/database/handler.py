@@ -15,6 +15,7 @@ import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 
 from consumers.database.batch import apply
+from consumers.database.direct import Novelty
 from consumers.database.session import Session, Target, refused
 from consumers.delivery import Delivery, Done, Outcome, Reject
 from consumers.postgres import Postgres
@@ -55,6 +56,7 @@ class DatabaseHandler:
         self._datasets = tuple(datasets)
         self._max_bytes = max_bytes
         self._open: Session | None = None
+        self._novelty = Novelty()
 
     def queues(self) -> Sequence[str]:
         """The queues of the datasets that are registered by now."""
@@ -132,19 +134,21 @@ class DatabaseHandler:
         """One message a transaction: rows are locked in key order, so no two consumers block each other."""
         for attempt in range(1, CONFLICT_ATTEMPTS):
             try:
-                return self._transact(session, [item])
+                return self._transact(session, [item], ordered=True)
             except Retriable as error:
                 if not is_conflict(error):
                     raise
             time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  jitter
-        return self._transact(session, [item])
+        return self._transact(session, [item], ordered=True)
 
-    def _transact(self, session: Session, work: Sequence[_Work]) -> dict[int, Outcome]:
+    def _transact(
+        self, session: Session, work: Sequence[_Work], *, ordered: bool = False
+    ) -> dict[int, Outcome]:
         started = time.monotonic()
         with db.transaction(session.conn) as cursor:
             cursor.execute(db.query("consumer_limits"))
             receipts.lock_datasets(cursor, [item.batch.dataset for item in work])
-            outcomes = {item.delivery.tag: self._one(cursor, item) for item in work}
+            outcomes = {item.delivery.tag: self._one(cursor, item, ordered=ordered) for item in work}
         log.info(
             "committed",
             messages=len(work),
@@ -153,13 +157,15 @@ class DatabaseHandler:
         )
         return outcomes
 
-    def _one(self, cursor: Cursor, item: _Work) -> Outcome:
+    def _one(self, cursor: Cursor, item: _Work, *, ordered: bool) -> Outcome:
         cursor.execute("SAVEPOINT message")
         if not self._claim(cursor, item.batch):
             log.info("applied before", **_ids(item.batch))
             return Done()
         try:
-            counts = apply(cursor, item.target, item.batch, max_bytes=self._max_bytes)
+            counts = apply(
+                cursor, item.target, item.batch, self._novelty, max_bytes=self._max_bytes, ordered=ordered
+            )
         except Fatal:
             raise
         except Exception as error:

@@ -32,6 +32,7 @@ class Refusal:
     value: str | None
     line: int | None = None  # the last line of the row in what was copied, 1-based, when the server named it
     detail: str = ""
+    index: str | None = None  # or another constraint
 
     def of(self, row_number: int, record: bytes) -> RefusedRow:
         """The quarantine's row for this record of the batch."""
@@ -63,6 +64,7 @@ def refusal(error: psycopg2.Error) -> Refusal | None:
         value=column.group(2) if column else None,
         line=int(line.group(1)) if line else None,
         detail=error.diag.message_detail or "",
+        index=error.diag.constraint_name,
     )
 
 

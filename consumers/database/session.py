@@ -23,7 +23,8 @@ class Target:
     columns: tuple[str, ...]  # of the message, without the row number
     table: sql.Identifier
     stage: sql.Identifier
-    copy: sql.Composed
+    copy: sql.Composed  # into the staging table
+    copy_direct: sql.Composed  # into the dataset's
 
 
 class Session:
@@ -77,12 +78,14 @@ class Session:
         """Staging tables are made outside of the batches' transaction, so that its rollback leaves them."""
         number = len(self._targets)
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        table, stage = sql.Identifier(contract.schema, contract.table), sql.Identifier(f"stage_{number}")
         target = Target(
             contract=contract,
             columns=tuple(column for column in columns if column != ROW_NUMBER),
-            table=sql.Identifier(contract.schema, contract.table),
-            stage=sql.Identifier(f"stage_{number}"),
-            copy=db.template("consumer_copy").format(stage=sql.Identifier(f"stage_{number}"), columns=names),
+            table=table,
+            stage=stage,
+            copy=db.template("consumer_copy").format(into=stage, columns=names),
+            copy_direct=db.template("consumer_copy").format(into=table, columns=names),
         )
         self._make_stage(target, names)
         return target

@@ -1,4 +1,4 @@
-"""COPY into the staging table, around the rows that Postgres does not take."""
+"""COPY of a batch, around the rows that Postgres does not take."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _COPY_BUFFER = 1 << 16
 
 @dataclass(frozen=True)
 class Staged:
-    """What a copy has brought in, and what not."""
+    """What is in the staging table, and what not."""
 
     rows: int
     refused: list[RefusedRow]
 
 
-def copy_rows(cursor: Cursor, copy: sql.Composed, body: bytes) -> Staged:
-    """Bring in the CSV of a batch; a bad row stops only itself, and what is right is copied twice at most."""
-    copier = _Copier(cursor, copy.as_string(cursor))
+def stage_rows(cursor: Cursor, copy: sql.Composed, body: bytes) -> Staged:
+    """Stage the CSV of a batch; a bad row stops only itself, and what is right is copied twice at most."""
+    copier = Copier(cursor, copy.as_string(cursor))
     problem = copier.attempt(body)
     if problem is not None:
         copier.around(split_records(body), problem)
@@ -45,7 +45,9 @@ def copy_rows(cursor: Cursor, copy: sql.Composed, body: bytes) -> Staged:
 
 
 @dataclass
-class _Copier:
+class Copier:
+    """Parts of a batch by one COPY statement."""
+
     cursor: Cursor
     statement: str
     rows: int = 0
@@ -61,12 +63,16 @@ class _Copier:
     def around(self, records: Sequence[bytes], problem: Refusal) -> None:
         """These records were refused together: find those that are to blame."""
         if len(records) == 1:
-            self.refused.append(problem.of(row_number(records[0]), records[0]))
+            self.refuse(records[0], problem)
             return
         for part in parts_around(records, _named(records, problem.line)):
             remaining = self.attempt(b"".join(part))
             if remaining is not None:
                 self.around(part, remaining)
+
+    def refuse(self, record: bytes, problem: Refusal) -> None:
+        """This record was refused by itself."""
+        self.refused.append(problem.of(row_number(record), record))
 
 
 class savepoint:

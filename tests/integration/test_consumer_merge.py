@@ -122,7 +122,7 @@ def test_a_column_that_got_another_type_is_met_anew_by_the_retry(lab: Lab) -> No
     handler, thing = lab.handler(), lab.thing("a.csv", 1)
     assert lab.handle(handler, lab.batch(thing, [("x", 1, "2020-01-01")])) == [Done()]
     lab.sql("ALTER TABLE lab.things ALTER note TYPE date USING note::date")
-    batch = lab.batch(thing, [("y", 2, "2020-01-02")], first=2, batch=1)
+    batch = lab.batch(lab.thing("a.csv", 2), [("y", 2, "2020-01-02")])  # of a later version: it is merged
     [refused] = lab.handle(handler, batch)
     assert refused.cause is Cause.REFUSED_STATEMENT
     assert lab.handle(handler, batch) == [Done()]

@@ -23,6 +23,12 @@ _SYSTEM_COMMENTS: Final = {
     "_loaded_at": "When these values were written",
     RESCUED_COLUMN: "Cells of columns that the contract does not name, by their header",
 }
+# What the body of a message does not say, its transaction does: see sql/queries/consumer_direct.sql.
+_SYSTEM_DEFAULTS: Final = {
+    "_object_id": "current_setting('headgate.object_id')::bigint",
+    "_object_version": "current_setting('headgate.object_version')::bigint",
+    "_loaded_at": "now()",
+}
 # As pg_catalog.format_type names them: what the existing table is compared with.
 _CATALOG_NAMES: Final = {"timestamptz": "timestamp with time zone"}
 
@@ -119,14 +125,18 @@ def _create_table(contract: Contract) -> str:
     lines = [_column_line(column) for column in contract.columns]
     if contract.rescues:
         lines.append(f"{RESCUED_COLUMN} jsonb")
-    lines += [f"{name} {kind} NOT NULL" for name, kind in SYSTEM_COLUMNS.items() if name != "_loaded_at"]
-    lines.append("_loaded_at timestamp with time zone NOT NULL DEFAULT now()")
+    lines += [_system_line(name, kind) for name, kind in SYSTEM_COLUMNS.items()]
     lines.append(f"PRIMARY KEY ({', '.join(map(quote, contract.key))})")
     return f"CREATE TABLE IF NOT EXISTS {target(contract)} (\n    " + ",\n    ".join(lines) + "\n)"
 
 
 def _column_line(column: Column) -> str:
     return f"{quote(column.name)} {column.type}" + (" NOT NULL" if column.required else "")
+
+
+def _system_line(name: str, kind: str) -> str:
+    default = _SYSTEM_DEFAULTS.get(name)
+    return f"{name} {kind} NOT NULL" + (f" DEFAULT {default}" if default else "")
 
 
 def _refuse_type_changes(existing: Mapping[str, str], contract: Contract) -> None:
