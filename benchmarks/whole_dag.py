@@ -93,7 +93,6 @@ class WholeDag(Line):
                 store.delete(bucket, found.key)
 
 
-
 def dataset_of(workload: Workload) -> str:
     return f"whole_{workload.shape}"
 
