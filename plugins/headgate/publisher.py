@@ -16,6 +16,7 @@ import tenacity
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from headgate import amqp, events, message, topology
+from headgate.confirms import Answer, ConfirmedChannel
 from headgate.errors import AccessRefused, Retriable
 from headgate.patience import REFUSED_PATIENCE
 from headgate.settings import Url, url_of
@@ -56,7 +57,7 @@ class Publisher:
         self._name = name
         self._deadline = deadline
         self._connection: BlockingConnection | None = None
-        self._channel: BlockingChannel | None = None
+        self._channel: ConfirmedChannel | None = None
         self._declared: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
@@ -67,14 +68,16 @@ class Publisher:
     ) -> None:
         self.close()
 
-    def publish(self, batch: message.RowBatch) -> None:
-        """Send one batch to its dataset's queue and wait for the broker's confirm."""
-        self.resend(batch.dataset, message.encode(batch), batch.body)
+    def publish(self, *batches: message.RowBatch) -> None:
+        """Send batches to their datasets' queues, one after the other, and wait until all are confirmed.
+
+        ``Retriable``: some are not, and none may count as sent.
+        """
+        self._deliver(*(_rows(batch.dataset, message.encode(batch), batch.body) for batch in batches))
 
     def resend(self, dataset: str, properties: pika.BasicProperties, body: bytes) -> None:
         """Put a message as it is on a dataset's queue."""
-        declare = partial(topology.declare_rows, dataset=dataset)
-        self._deliver(_Letter((topology.ROWS_EXCHANGE, dataset), properties, body, declare))
+        self._deliver(_rows(dataset, properties, body))
 
     def emit(self, cloudevent: Mapping[str, Any]) -> None:
         """Publish an event. Where nobody has bound a queue for it, it is confirmed and gone."""
@@ -111,8 +114,9 @@ class Publisher:
             except (pika.exceptions.AMQPError, OSError) as error:
                 log.debug("broker connection did not close cleanly", error=str(error))
 
-    def _deliver(self, letter: _Letter) -> None:
-        """Attempts until one is confirmed."""
+    def _deliver(self, *letters: _Letter) -> None:
+        """Attempts until all are confirmed."""
+        unconfirmed = dict(enumerate(letters))
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Retriable),
             stop=self._is_over,
@@ -122,7 +126,7 @@ class Publisher:
         )
         for attempt in attempts:
             with attempt:
-                self._attempt(letter)
+                self._attempt(unconfirmed)
 
     def _is_over(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
@@ -131,41 +135,60 @@ class Publisher:
         )
         return (state.seconds_since_start or 0) >= patience
 
-    def _attempt(self, letter: _Letter) -> None:
+    def _attempt(self, unconfirmed: dict[int, _Letter]) -> None:
+        """Send these; those that are confirmed leave the dictionary. ``Retriable``: some have stayed."""
+        answers: dict[int, Answer] = {}
         try:
             with amqp.translated(self._place):
-                self._send(letter)
+                self._send(unconfirmed, answers)
         except Retriable:
-            if self._channel is None or not self._channel.is_open:
-                self.close()
+            self.close()  # what the broker may still say of this attempt is not heard
             raise
+        finally:
+            for number, answer in answers.items():
+                if answer is Answer.CONFIRMED:
+                    del unconfirmed[number]
+        self._expect_confirmed(unconfirmed, answers)
 
-    def _send(self, letter: _Letter) -> None:
-        channel = self._open()
-        exchange, key = letter.address
-        if letter.declare is not None and letter.address not in self._declared:
-            letter.declare(channel)
-            self._declared.add(letter.address)
-        try:
-            channel.basic_publish(exchange, key, letter.body, letter.properties, mandatory=letter.mandatory)
-        except pika.exceptions.UnroutableError:
-            self.close()  # the next attempt declares it anew
-            raise Retriable(f"no queue took the message of {key!r} on {exchange}") from None
-        except pika.exceptions.NackError:
+    def _expect_confirmed(self, letters: Mapping[int, _Letter], answers: Mapping[int, Answer]) -> None:
+        """``Retriable`` for the first that has stayed."""
+        for number, letter in letters.items():
+            exchange, key = letter.address
+            if answers[number] is Answer.UNROUTABLE:
+                self.close()  # the next attempt declares it anew
+                raise Retriable(f"no queue took the message of {key!r} on {exchange}")
             raise Retriable(
                 f"RabbitMQ refused the message of {key!r}: the queue is full or its leader is away"
-            ) from None
+            )
 
-    def _open(self) -> BlockingChannel:
-        if self._channel is None or not self._channel.is_open:
+    def _send(self, letters: Mapping[int, _Letter], answers: dict[int, Answer]) -> None:
+        """Onto the wire one after the other, and wait for what the broker says of each."""
+        channel = self._open()
+        for number, letter in letters.items():
+            self._declare(channel, letter)
+            channel.publish(
+                letter.address,
+                letter.properties,
+                letter.body,
+                mandatory=letter.mandatory,
+                answered=partial(answers.__setitem__, number),
+            )
+        channel.wait(self._deadline)
+
+    def _declare(self, channel: ConfirmedChannel, letter: _Letter) -> None:
+        if letter.declare is not None and letter.address not in self._declared:
+            letter.declare(channel.blocking)
+            self._declared.add(letter.address)
+
+    def _open(self) -> ConfirmedChannel:
+        if self._channel is None or not self._channel.blocking.is_open:
             self.close()
             started = time.monotonic()
             url = url_of(self._url)
             self._place = amqp.where(url)
             self._connection = amqp.connect(url, self._name)
-            self._channel = self._connection.channel()
-            self._channel.confirm_delivery()
-            topology.declare(self._channel)
+            self._channel = ConfirmedChannel(self._connection)
+            topology.declare(self._channel.blocking)
             self._declared.clear()
             log.debug("connected to the broker", seconds=round(time.monotonic() - started, 3))
         return self._channel
@@ -173,3 +196,9 @@ class Publisher:
     def _log_retry(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         log.warning("publishing waits", attempt=state.attempt_number, reason=str(error))
+
+
+def _rows(dataset: str, properties: pika.BasicProperties, body: bytes) -> _Letter:
+    """To a dataset's queue."""
+    declare = partial(topology.declare_rows, dataset=dataset)
+    return _Letter((topology.ROWS_EXCHANGE, dataset), properties, body, declare)

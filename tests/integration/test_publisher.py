@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import takewhile
 
 import pika
@@ -18,7 +19,7 @@ from headgate import topology
 from headgate.cli import queues
 from headgate.errors import Fatal, Retriable
 from headgate.events import Event
-from headgate.message import decode
+from headgate.message import RowBatch, decode
 from headgate.publisher import Publisher
 from tests.conftest import Broker, Database, Environment, Servers
 from tests.faults.proxy import Proxy
@@ -112,6 +113,65 @@ def test_a_confirm_that_is_lost_on_its_way_has_the_batch_sent_again(lab: Lab) ->
     found = ids_on_queue(lab)
     assert set(found) == {str(batch.message_id) for batch in batches}
     assert len(found) == 2 * len(batches) - 1
+
+
+def test_batches_sent_together_all_arrive(lab: Lab, publisher: Publisher) -> None:
+    batches = several(lab, 20)
+    publisher.publish(*batches)
+    assert ids_on_queue(lab) == [str(batch.message_id) for batch in batches]
+
+
+def several(lab: Lab, count: int) -> list[RowBatch]:
+    thing = lab.thing("several.csv", 1)
+    return [lab.batch(thing, many(1), batch=number) for number in range(count)]
+
+
+@pytest.mark.parametrize("heard", [0, 10, 40, 200])
+def test_a_connection_cut_with_confirms_outstanding_loses_nothing(lab: Lab, heard: int) -> None:
+    """However much of the broker's answers was heard, counted in bytes."""
+    batches = several(lab, 20)
+    with Proxy.to(lab.broker.url) as proxy, Publisher(proxy.url(lab.broker.url), deadline=20) as publisher:
+        publisher.publish(lab.batch(lab.thing("first.csv", 1), many(1)))
+        proxy.cut_after(heard)
+        publisher.publish(*batches)
+    assert {str(batch.message_id) for batch in batches} <= set(ids_on_queue(lab))
+
+
+def test_what_is_returned_among_others_is_sent_again(lab: Lab, publisher: Publisher) -> None:
+    """Its queue was deleted: the broker confirms a returned message too, and that counts for nothing."""
+    before, *batches = several(lab, 4)
+    other = replace(before, dataset="others")
+    publisher.publish(before, other)
+    with closing(pika.BlockingConnection(pika.URLParameters(lab.broker.url))) as connection:
+        connection.channel().queue_delete(topology.rows_queue("others"))
+    publisher.publish(batches[0], other, *batches[1:])
+    assert {str(batch.message_id) for batch in (before, *batches)} == set(ids_on_queue(lab))
+    assert lab.ready(topology.rows_queue("others")) == 1
+
+
+def test_what_a_full_queue_refused_among_others_is_sent_again(lab: Lab, publisher: Publisher) -> None:
+    before, *batches = several(lab, 30)
+    publisher.publish(before)
+    limit_length(lab.broker, 5)
+    with pytest.raises(Retriable, match="queue is full"), Publisher(lab.broker.url, deadline=1) as hasty:
+        hasty.publish(*batches)
+    sending = threading.Thread(target=publisher.publish, args=batches)
+    sending.start()
+    limit_length(lab.broker, 1000)
+    sending.join(20)
+    assert not sending.is_alive()
+    assert {str(batch.message_id) for batch in (before, *batches)} == set(ids_on_queue(lab))
+
+
+def test_answers_that_do_not_come_are_not_waited_for_for_ever(lab: Lab) -> None:
+    with (
+        Proxy.to(lab.broker.url) as proxy,
+        Publisher(proxy.url(lab.broker.url, "heartbeat=2"), deadline=1) as publisher,
+    ):
+        publisher.publish(lab.batch(lab.thing("a.csv", 1), many(1)))
+        proxy.hold_at(0)
+        with pytest.raises(Retriable, match="did not say"):
+            publisher.publish(*several(lab, 3))
 
 
 def ids_on_queue(lab: Lab) -> list[str]:

@@ -206,13 +206,14 @@ def chunks_to_stream(conn: Connection, run_id: int, lane: int, lanes: int) -> li
 
 
 def batches_to_stream(conn: Connection, run_id: int, lane: int, lanes: int) -> Iterator[BatchRef]:
-    """A lane's batches that the broker has not confirmed, chunk by chunk.
+    """A lane's batches that the broker has not confirmed, in the order of their chunks, a page at a time.
 
     No transaction is open between two of them, so `mark_streamed` may use the same connection.
     """
-    for _, chunk_id, _ in chunks_to_stream(conn, run_id, lane, lanes):
+    chunk_ids = [chunk_id for _, chunk_id, _ in chunks_to_stream(conn, run_id, lane, lanes)]
+    for page in pages(chunk_ids, PAGE):
         with transaction(conn) as cursor:
-            cursor.execute(query("batch_to_stream"), {"chunk_id": chunk_id})
+            cursor.execute(query("batch_to_stream"), {"chunk_ids": page})
             batches = records(cursor, BatchRef)
         yield from batches
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,6 +11,7 @@ import structlog
 from headgate import ledger
 from headgate.ledger import BatchRef
 from headgate.message import RowBatch, traceparent
+from headgate.settings import MIB
 from headgate.steps import staging
 from headgate.steps.lanes import Share
 from headgate.steps.services import PATIENCE, Services
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
     from headgate.publisher import Publisher
 
 Columns = Mapping[int, tuple[str, ...]]  # by object
+# What is on the wire at a time, and read ahead meanwhile: compressed bytes, but one message at least.
+WINDOW_BYTES = 8 * MIB
+WINDOW_MESSAGES = 100
 log = structlog.get_logger("headgate.steps.stream")
 
 
 def stream(services: Services, share: Share) -> int:
     """Publish all batches of the lane that are not confirmed yet; how many were sent.
 
-    A chunk's batches are marked when the broker has confirmed them all: what is not marked when the
-    task dies is sent again and dropped at the receipt.
+    Batches go in windows, which are marked when the broker has confirmed all of their messages: what is not
+    marked when the task dies is sent again and dropped at the receipt.
     """
     from headgate.publisher import Publisher
 
@@ -41,11 +45,11 @@ def _send_all(conn: Connection, services: Services, publisher: Publisher, share:
     sent = 0
     columns = _columns(conn, share.run_id)
     batches = ledger.batches_to_stream(conn, share.run_id, share.lane, share.lanes)
-    for chunk_id, group in groupby(batches, key=lambda batch: batch.chunk_id):
-        done = [batch.message_id for batch in _send(services, publisher, group, columns)]
-        ledger.mark_streamed(conn, done)
-        sent += len(done)
-        log.info("streamed", run_id=share.run_id, lane=share.lane, chunk_id=chunk_id, batches=len(done))
+    for messages in _read_ahead(services, _windows(batches), columns):
+        publisher.publish(*messages)
+        ledger.mark_streamed(conn, [message.message_id for message in messages])
+        sent += len(messages)
+        log.info("streamed", run_id=share.run_id, lane=share.lane, messages=len(messages), sent=sent)
     return sent
 
 
@@ -55,12 +59,35 @@ def _columns(conn: Connection, run_id: int) -> Columns:
     return {found.object_id: tuple(found.inspection["staged_columns"]) for found in objects}
 
 
-def _send(
-    services: Services, publisher: Publisher, batches: Iterator[BatchRef], columns: Columns
-) -> Iterator[BatchRef]:
+def _windows(batches: Iterable[BatchRef]) -> Iterator[list[BatchRef]]:
+    window: list[BatchRef] = []
+    size = 0
     for batch in batches:
-        publisher.publish(message_of(services, batch, columns[batch.object_id]))
-        yield batch
+        if window and (size + batch.byte_length > WINDOW_BYTES or len(window) == WINDOW_MESSAGES):
+            yield window
+            window, size = [], 0
+        window.append(batch)
+        size += batch.byte_length
+    if window:
+        yield window
+
+
+def _read_ahead(
+    services: Services, windows: Iterable[list[BatchRef]], columns: Columns
+) -> Iterator[list[RowBatch]]:
+    """The messages of each window; while they are on the wire the next one's are read from the store."""
+
+    def read(window: list[BatchRef]) -> list[RowBatch]:
+        return [message_of(services, batch, columns[batch.object_id]) for batch in window]
+
+    ahead: Future[list[RowBatch]] | None = None
+    with ThreadPoolExecutor(1, "reader") as reader:
+        for window in windows:
+            ahead, last = reader.submit(read, window), ahead
+            if last is not None:
+                yield last.result()
+        if ahead is not None:
+            yield ahead.result()
 
 
 def message_of(services: Services, batch: BatchRef, columns: tuple[str, ...]) -> RowBatch:
