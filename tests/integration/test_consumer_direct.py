@@ -223,7 +223,8 @@ def test_a_row_that_somebody_else_has_under_way_is_waited_for_in_the_merge(
         handling = pool.submit(lab.handle, handler, lab.batch(thing, many(5)))
         eventually(
             lambda: lab.sql(
-                "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO%%'"
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO%%'"
             ),
             20,
         )
