@@ -10,13 +10,13 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.bench import Wrong
 from benchmarks.harness import Line, Workload
+from benchmarks.road import succeeded
 from headgate.cli.airflow_api import Airflow
 from headgate.stack import Part
 
@@ -31,7 +31,7 @@ ACCOUNTED = ("inserted", "updated", "unchanged")
 class WholeDag(Line):
     """`headgate put` and `headgate run --wait`."""
 
-    name = "headgate, whole DAG run"
+    name = "headgate, whole run"
     group = "whole run"
     part = Part.ALL
     config = (
@@ -42,27 +42,28 @@ class WholeDag(Line):
     )
 
     def __init__(self) -> None:
-        self.key = ""
         self.books: dict[str, Any] = {}
         self.warmed: int | None = None  # the process of the scheduler that has run the DAG before
 
     def prepare(self, bench: Bench, workload: Workload) -> None:
+        """The table as it was, loaded by an object that the file succeeds; Airflow as it is all day long."""
         dataset = dataset_of(workload)
         self.warm_up(bench, workload)
-        bench.headgate_table(workload, dataset)
-        self.key = f"{uuid.uuid4().hex}.csv"
+        sweep(bench)
+        bench.empty_ledger(dataset)
+        before = succeeded(bench, workload, dataset) if workload.change != "fresh" else 0
+        bench.headgate_table(workload, dataset, before)
 
     def warm_up(self, bench: Bench, workload: Workload) -> None:
-        """One small run after each start of Airflow, which is then as it is all day long."""
+        """One small run after each start of Airflow."""
         scheduler = next(p.pid for p in bench.stack.client.processes() if p.program == "airflow-scheduler")
         if scheduler == self.warmed:
             return
         ready(bench, dataset_of(workload))
         bench.headgate_table(workload, dataset_of(workload))
-        few = bench.home / "few.csv"
         with bench.source(workload).open() as lines:
+            few = bench.home / "few.csv"
             few.write_text("".join(islice(lines, 101)))
-        self.key = "few.csv"
         self.load(bench, workload, few)
         self.warmed = scheduler
 
@@ -71,7 +72,8 @@ class WholeDag(Line):
 
     def load(self, bench: Bench, workload: Workload, file: Path) -> None:
         """The client, as a process of its own, so that it is measured, too."""
-        command = [sys.executable, "-m", "benchmarks.whole_dag", dataset_of(workload), str(file), self.key]
+        command = [sys.executable, "-m", "benchmarks.whole_dag", dataset_of(workload), str(file)]
+        command.append(f"{workload.rows}.csv")
         environment = {**os.environ, "HEADGATE_HOME": str(bench.home)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
@@ -86,11 +88,15 @@ class WholeDag(Line):
             raise Wrong(f"the books of {workload} say {rows}")
 
     def finish(self, bench: Bench) -> None:
-        """What was landed and staged is removed: ten million rows are gigabytes."""
-        store, settings = bench.services.store, bench.settings
-        for bucket in (LANDING, settings.staging_bucket):
-            for found in store.listing(bucket, "whole_"):
-                store.delete(bucket, found.key)
+        sweep(bench)
+
+
+def sweep(bench: Bench) -> None:
+    """Remove what was landed and staged: an empty ledger would take it for new, and it is large."""
+    store = bench.services.store
+    for bucket in (LANDING, bench.services.staging):
+        for found in list(store.listing(bucket, "whole_")):
+            store.delete(bucket, found.key)
 
 
 def dataset_of(workload: Workload) -> str:
