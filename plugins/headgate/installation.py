@@ -38,8 +38,11 @@ def prepare(settings: Settings) -> Prepared:
     migrations = migrate(settings.require("owner_url"), role_passwords(settings))
     contracts = load_contracts(paths.datasets_dir())
     apply_contracts(settings.require("owner_url"), contracts.values())
-    buckets = [*(contract.bucket for contract in contracts.values()), settings.staging_bucket]
-    return Prepared(tuple(migrations), tuple(contracts), tuple(make_buckets(settings, buckets)))
+    landing = [contract.bucket for contract in contracts.values()]
+    made = make_buckets(settings, [*landing, settings.staging_bucket])
+    if settings.s3_notifications:
+        announce_arrivals(settings, landing)
+    return Prepared(tuple(migrations), tuple(contracts), tuple(made))
 
 
 def role_passwords(settings: Settings) -> Mapping[str, str]:
@@ -55,6 +58,15 @@ def apply_contracts(owner_url: str, contracts: Iterable[Contract]) -> None:
     with closing(connect(owner_url, application_name="headgate prepare")) as connection:
         for contract in contracts:
             apply_contract(connection, contract)
+
+
+def announce_arrivals(settings: Settings, buckets: Iterable[str]) -> None:
+    """Have the store announce new objects in these buckets by its AMQP target."""
+    from headgate.store import ObjectStore
+
+    store = ObjectStore.from_settings(settings)
+    for bucket in dict.fromkeys(buckets):
+        store.announce(bucket, settings.s3_notifications)
 
 
 def make_buckets(settings: Settings, names: Iterable[str]) -> list[str]:

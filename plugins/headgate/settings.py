@@ -61,6 +61,15 @@ class Settings(BaseSettings):
     s3_region: str = Field("us-east-1", description="S3 region")
     staging_bucket: str = Field("headgate-staging", description="Bucket of accepted batches")
 
+    arrival_seconds: float = Field(
+        2.0, gt=0, description="Pause between two looks for new objects of a dataset that starts on arrival"
+    )
+    s3_notifications: str = Field(
+        "",
+        description="ARN of the store's AMQP target (arn:minio:sqs::HEADGATE:amqp) where it announces new "
+        "objects; it is then asked once a minute only",
+    )
+
     airflow_url: str = Field("", description="Airflow api-server, http(s)://host:port")
     airflow_user: str = Field("", description="Airflow user of the command line")
     airflow_password: SecretStr = Field(SecretStr(""), description="Its password")

@@ -124,9 +124,9 @@ class ObjectStore:
             http_client=pool,
         )
 
-    def listing(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
-        """Every object under ``prefix``, page by page. Folder markers are left out."""
-        start_after: str | None = None
+    def listing(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+        """Every object under ``prefix`` and behind ``after``, page by page. Folder markers are left out."""
+        start_after = after or None
         while True:
             page = self._call(lambda: self._page(bucket, prefix, start_after), bucket)  # noqa: B023
             yield from (entry for entry in page if not entry.key.endswith("/"))
@@ -228,6 +228,23 @@ class ObjectStore:
     def delete(self, bucket: str, key: str) -> None:
         """Remove an object; one that is not there is fine."""
         self._call(lambda: self.client.remove_object(bucket, key), bucket, key)
+
+    def announce(self, bucket: str, target: str) -> None:
+        """Have the store announce new objects to its target of this ARN; what else it announces stays."""
+        from minio.notificationconfig import NotificationConfig, QueueConfig
+
+        ours = QueueConfig(queue=target, events=["s3:ObjectCreated:*"], config_id="headgate")
+
+        def add() -> None:
+            now = self.client.get_bucket_notification(bucket_name=bucket)
+            config = NotificationConfig(
+                cloud_func_config_list=now.cloud_func_config_list,
+                queue_config_list=[*(q for q in now.queue_config_list if q.queue != target), ours],
+                topic_config_list=now.topic_config_list,
+            )
+            self.client.set_bucket_notification(bucket_name=bucket, config=config)
+
+        self._call(add, bucket)
 
     def sha256(self, stored: StoredObject) -> str:
         """SHA-256 of the content, by reading it through."""

@@ -15,6 +15,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 ROWS_EXCHANGE: Final = "headgate.rows"
 EVENTS_EXCHANGE: Final = "headgate.events"
 ERRORS_EXCHANGE: Final = "headgate.errors"
+ARRIVALS_EXCHANGE: Final = "headgate.arrivals"  # to which an object store announces what was put into it
 ERRORS_QUEUE: Final = "headgate.errors"
 PARKING_QUEUE: Final = "headgate.parking"
 NOTIFICATIONS_QUEUE: Final = "headgate.notifications"
@@ -138,6 +139,17 @@ def declare_notifications(channel: BlockingChannel) -> None:
     arguments = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
     channel.queue_declare(NOTIFICATIONS_QUEUE, durable=True, arguments=arguments)
     channel.queue_bind(NOTIFICATIONS_QUEUE, EVENTS_EXCHANGE, routing_key="#")
+
+
+def declare_arrivals(channel: BlockingChannel) -> str:
+    """Declares what an object store announces new objects to, and a queue for this connection; its name.
+
+    The store declares the exchange in the same way. A listener that falls far behind loses the oldest.
+    """
+    channel.exchange_declare(ARRIVALS_EXCHANGE, "fanout", durable=True)
+    queue: str = channel.queue_declare("", exclusive=True, arguments={"x-max-length": 10_000}).method.queue
+    channel.queue_bind(queue, ARRIVALS_EXCHANGE)
+    return queue
 
 
 def declare_retry(channel: BlockingChannel, seconds: float) -> None:

@@ -63,9 +63,18 @@ def described(dag: Any) -> dict[str, Any]:
         "retries": sorted({task.retries for task in dag.tasks}),
         "max_active_runs": dag.max_active_runs,
         "first_run": first_run(stored),
+        "watched": [
+            watcher.trigger.serialize() for asset in watched(dag.timetable) for watcher in asset.watchers
+        ],
         "deadline": [alert.interval.total_seconds() for alert in dag.deadline or ()],
         "tells_of_failures": all(task.on_failure_callback and task.on_retry_callback for task in dag.tasks),
     }
+
+
+def watched(timetable: Any) -> list[Any]:
+    """Assets that start runs."""
+    condition = getattr(timetable, "asset_condition", None)
+    return list(condition.objects) if condition else []
 
 
 def first_run(stored: Any) -> str | None:

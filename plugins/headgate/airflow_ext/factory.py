@@ -28,7 +28,7 @@ from headgate.airflow_ext.assets import loads_alias
 from headgate.airflow_ext.callbacks import run_failed, run_is_late, task_failed, task_will_retry
 from headgate.airflow_ext.documentation import dag_page
 from headgate.airflow_ext.operators import Settle
-from headgate.airflow_ext.schedule import timetable
+from headgate.airflow_ext.schedule import schedule
 from headgate.contract import Contract, load_contract
 
 LANES_AT_ONCE = 16  # mapped tasks of one run side by side, whatever HEADGATE_LANES says
@@ -116,7 +116,7 @@ def dag_arguments(contract: Contract) -> dict[str, Any]:
         "dag_display_name": contract.name,
         "description": f"{contract.bucket}/{contract.prefix} into {contract.qualified_table}",
         "doc_md": dag_page(contract),
-        "schedule": timetable(contract.schedule),
+        "schedule": schedule(contract),
         "catchup": False,
         "max_active_runs": 1,
         "max_active_tasks": LANES_AT_ONCE,

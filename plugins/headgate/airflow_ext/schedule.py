@@ -1,4 +1,4 @@
-"""A contract's cron expression as an Airflow timetable with data intervals."""
+"""When a dataset's DAG runs: by its contract's cron expression, when objects have arrived, or both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable
+
+from headgate.airflow_ext.arrivals import landing_asset
+from headgate.contract import Contract
 
 PRESETS = {
     "@hourly": "0 * * * *",
@@ -17,6 +20,15 @@ PRESETS = {
     "@quarterly": "0 0 1 */3 *",
     "@yearly": "0 0 1 1 *",
 }
+
+
+def schedule(contract: Contract) -> Any:
+    """What the contract says. The cron expression stays beside the arrivals: it finds what they missed."""
+    times = timetable(contract.schedule)
+    if not contract.start_on_arrival:
+        return times
+    landing = landing_asset(contract)
+    return [landing] if times is None else AssetOrTimeSchedule(timetable=times, assets=[landing])
 
 
 def timetable(cron: str | None) -> CronTriggerTimetable | None:

@@ -43,6 +43,7 @@ CONTRACT_PROPERTIES = frozenset(
         "retention",
         "quarantineThreshold",
         "volumeTolerance",
+        "startOnArrival",
     }
 )
 SERVER_PROPERTIES = frozenset({"formats", "delimiter", "sheet"})
@@ -164,6 +165,7 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         on_rewrite=_one_of(custom.get("onRewrite", "merge"), ("merge",), "onRewrite"),
         chunk_bytes=custom.get("chunkBytes"),
         schedule=_schedule(document),
+        start_on_arrival=_flag(custom, "startOnArrival"),
         sla=_sla(document),
         retention=_retention(custom.get("retention", {})),
         queue_messages=_positive(custom, "queueMessages"),
@@ -353,6 +355,13 @@ def _positive(custom: Mapping[str, Any], name: str) -> Any:
     if value is not None and not (isinstance(value, int) and value > 0):
         raise ValueError(f"{name} {value!r}: give a whole number above 0")
     return value
+
+
+def _flag(custom: Mapping[str, Any], name: str) -> bool:
+    value = custom.get(name, False)
+    if value not in (True, False):
+        raise ValueError(f"{name} is {value!r}; give true or false")
+    return bool(value)
 
 
 def _share(custom: Mapping[str, Any], name: str, default: float) -> float:

@@ -168,6 +168,7 @@ class Contract:
     on_rewrite: RewritePolicy = "merge"
     chunk_bytes: int | None = None
     schedule: str | None = None  # cron
+    start_on_arrival: bool = False  # a run starts by itself when objects have arrived, besides the schedule
     sla: Mapping[str, str] = field(default_factory=dict)  # ODCS SLA property to "value unit"
     retention: Mapping[str, int] = field(default_factory=dict)  # days by kind of record, before the settings'
     queue_messages: int | None = None  # that may wait in its queue before people hear of it
