@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from headgate.paths import dags_dir, datasets_dir
+from headgate.paths import dags_dir, datasets_dir, expectations_dir
+from headgate.stack.airflow_services import TUNING
 from tests.dags.conftest import Python, last_json, python_with
 
 STEPS = ["gate", "inspect", "report", "scan", "settle", "stream", "validate"]
@@ -54,6 +57,38 @@ def test_the_dag_has_its_steps_limits_form_and_page(parsed: Any, dataset: str) -
     assert dag["owner"] not in ("", "airflow")
     for part in ("## Columns", "| **plant_code** | text, required |", "MWh", "headgate put", "## Rules"):
         assert part in dag["doc"]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_nothing_is_watched_unless_the_contract_says_so(parsed: Any, dataset: str) -> None:
+    assert parsed["dags"][dataset]["watched"] == []
+
+
+@pytest.mark.parametrize("cron", [True, False])
+def test_a_dataset_that_starts_on_arrival_is_watched_and_keeps_its_schedule(
+    airflow_python: Python, tmp_path: Path, cron: bool
+) -> None:
+    shutil.copytree(dags_dir(), tmp_path / "dags")
+    contract = tmp_path / "dags" / "datasets" / "egrid_plants.yaml"
+    text = contract.read_text().replace(
+        "\ncustomProperties:\n", "\ncustomProperties:\n  - {property: startOnArrival, value: true}\n", 1
+    )
+    contract.write_text(text if cron else text.replace(', scheduler: cron, schedule: "0 6 * * *"', ""))
+
+    dag = last_json(airflow_python("parse.py", tmp_path / "dags"))["dags"]["egrid_plants"]
+
+    place = {"dataset": "egrid_plants", "bucket": "headgate-landing", "prefix": "egrid_plants/"}
+    assert dag["watched"] == [["headgate.airflow_ext.arrivals.ArrivalTrigger", place]]
+    assert (dag["first_run"] is not None) is cron
+
+
+def test_what_tasks_need_is_imported_before_the_fork_without_a_thread_or_a_connection(
+    airflow_python: Python,
+) -> None:
+    found = last_json(airflow_python("preload.py", dags_dir(), expectations_dir(), **TUNING))
+    later = [name for name in found.pop("later") if not name.startswith("unusual_prefix_")]  # the DAG file
+    assert found == {"missing": [], "threads": 1, "sockets": 0}
+    assert later == []
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -1,4 +1,4 @@
-"""``settle``: waits for the receipts of a run, deferred, so that it costs no worker slot."""
+"""``settle``: waits for the receipts of a run, when it takes long deferred, so that it costs no slot."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from headgate.airflow_ext.triggers import ReceiptsTrigger
+
+# Seconds before it defers. Handing over to the triggerer and back costs about three, and another process.
+PATIENCE = 15.0
 
 
 class Settle(BaseOperator):
@@ -24,10 +27,10 @@ class Settle(BaseOperator):
         self.run_id = run_id
 
     def execute(self, context: Context) -> None:
-        """Return at once when nothing is open, else hand over to the triggerer."""
+        """Wait a while for what is open, as a small run is there at once; then hand over to the triggerer."""
         from headgate.airflow_ext import tasks
 
-        if tasks.settled(int(self.run_id)):
+        if tasks.settled(int(self.run_id), patience=PATIENCE):
             return
         self.defer(
             trigger=ReceiptsTrigger(int(self.run_id)),

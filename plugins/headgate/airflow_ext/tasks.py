@@ -5,6 +5,7 @@ Imported while DAG files are parsed, so everything heavy is imported inside the 
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from headgate.steps.services import Ledger, Services
 
 STEPS = ("scan", "inspect", "validate", "gate", "stream", "settle")
+FIRST_LOOK, LONGEST_LOOK = 0.1, 1.0  # seconds between looks at the receipts
 ALIVE = ["queued", "running"]  # states of an Airflow run that may still do something
 
 
@@ -156,11 +158,19 @@ def announce_load(context: Context, run: Run, books: RunBooks) -> None:
     outlet_events[loads_alias(run.dataset)].add(table_asset(contract.schema, contract.table), extra=extra)
 
 
-def settled(run_id: int) -> bool:
-    """Whether the run has nothing open any more."""
+def settled(run_id: int, *, patience: float) -> bool:
+    """Whether the run has nothing open any more, or will have within so many seconds."""
     from headgate.steps.settle import settled as step
 
-    return step(services(), run_id)
+    needed = services()
+    end = time.monotonic() + patience
+    pause = FIRST_LOOK
+    while not step(needed, run_id):
+        if time.monotonic() > end:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_LOOK)
+    return True
 
 
 def nothing_to_wait_for(ledger: Ledger, run_id: int) -> bool:
