@@ -45,8 +45,6 @@ class Dlt(Competitor):
     def refuses(self, workload: Workload) -> str | None:
         if not DLT_PYTHON.exists():
             return "dlt is not installed; `make bench` installs it in .venv-bench"
-        if self.how == "plain" and workload.shape == "wide":
-            return "its reader makes NaN of empty cells"
         return too_slow(workload) if self.how == "plain" else None
 
     def repeats(self, workload: Workload, repeat: int) -> int:
