@@ -14,8 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.bench import Wrong
-from benchmarks.harness import Line, Workload
+from benchmarks.harness import Line, Workload, Wrong
 from benchmarks.road import succeeded
 from headgate.cli.airflow_api import Airflow
 from headgate.stack import Part

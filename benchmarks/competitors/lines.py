@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from benchmarks.bench import Wrong
 from benchmarks.competitors.pandas_dag import PandasDag
-from benchmarks.harness import Line, Workload
+from benchmarks.harness import Line, Workload, Wrong
 from benchmarks.shapes import shape_of
 
 if TYPE_CHECKING:

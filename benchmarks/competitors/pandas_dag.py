@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks.bench import Wrong
-from benchmarks.harness import Line, Workload
+from benchmarks.harness import Line, Workload, Wrong
 from benchmarks.shapes import shape_of
 from benchmarks.whole_dag import ready
 from headgate.stack import Part
