@@ -128,6 +128,19 @@ class Pgloader(Competitor):
         bench.expect(f"plain.{workload.shape}", workload)
 
 
+def versions() -> dict[str, str]:
+    """Of the competitors that are installed."""
+    asked = {
+        "dlt": [str(DLT_PYTHON), "-c", "from importlib.metadata import version; print(version('dlt'))"],
+        "pgloader": ["pgloader", "--version"],
+    }
+    return {
+        name: subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[0]
+        for name, command in asked.items()
+        if shutil.which(command[0])
+    }
+
+
 def too_slow(workload: Workload) -> str | None:
     return "it would take an hour" if workload.rows > SLOW_ROWS else None
 
