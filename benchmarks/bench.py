@@ -17,14 +17,13 @@ import psycopg2
 import yaml
 
 from benchmarks import rows
-from benchmarks.harness import SHAPES, Workload
+from benchmarks.harness import SHAPES, Workload, Wrong
 from benchmarks.rows import Facts
 from benchmarks.shapes import document, shape_of, suite_of
 from headgate import paths
 from headgate.contract import Contract, contract_from_document
 from headgate.contract.registry import apply_contract
 from headgate.db import connect
-from headgate.errors import HeadgateError
 from headgate.settings import Settings, read_settings
 from headgate.stack import Part, Stack, connections, postgres
 from headgate.stack.catalogue import SERVERS
@@ -32,10 +31,6 @@ from headgate.stack.programs import Program
 from headgate.steps.services import Services
 
 HERE = Path(__file__).resolve().parent
-
-
-class Wrong(HeadgateError):
-    """A line did not load what it should have: its time says nothing."""
 
 
 class BenchStack(Stack):
@@ -91,7 +86,7 @@ class Bench:
         self.stack.wait_for_stop({process.name for process in running})
 
     def write_dags(self) -> None:
-        """A folder of DAGs: of Headgate's, ``whole_<shape>`` for each shape; and what people write by hand."""
+        """A folder of DAGs: ``whole_<shape>`` of Headgate for each shape, and what people write by hand."""
         suites = self.home / "expectations"
         for folder in (self.stack.dags / "datasets", suites):
             folder.mkdir(parents=True, exist_ok=True)
@@ -152,9 +147,10 @@ class Bench:
         """Commands, each given to psql by ``-c``, in one session."""
         arguments = [part for command in commands for part in ("-c", command)]
         program = str(postgres.binary("psql"))
-        subprocess.run(
-            [program, "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", self.url, *arguments], check=True
-        )
+        command = [program, "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", self.url, *arguments]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise Wrong(f"psql: {done.stderr.strip()}")
 
     def checkpoint(self) -> None:
         self.sql("CHECKPOINT")

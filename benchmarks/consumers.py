@@ -11,8 +11,8 @@ from time import sleep
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from benchmarks.bench import Bench, Wrong
-from benchmarks.harness import Line, Workload
+from benchmarks.bench import Bench
+from benchmarks.harness import Line, Workload, Wrong
 from benchmarks.road import POLL, Road, Staged, Streams, channel_of, unsend
 from headgate import topology
 from headgate.db import query
@@ -32,10 +32,10 @@ class Consumers(Line):
         self.road, self.count = road, count
         self.name = f"{count} consumer{'s' if count > 1 else ''}"
         self.config = (
-            f"{count} processes `headgate-consumer database --dataset …` with default settings, on a queue that "
-            "holds the whole file, brought there by the true steps (scan, inspect, validate, gate, stream). They "
-            "have their first messages; the lock of the dataset, which publishing takes, keeps them from their "
-            "first transaction until the clock starts. It stops at the last receipt."
+            f"{count} processes `headgate-consumer database --dataset …` with default settings, on a queue "
+            "that holds the whole file, brought there by the true steps (scan to stream). They have their "
+            "first messages; the lock of the dataset, which publishing takes, keeps them from their first "
+            "transaction until the clock starts. It stops at the last receipt."
         )
         self.running: list[subprocess.Popen[bytes]] = []
 
@@ -78,8 +78,8 @@ class StreamAndConsumers(Consumers):
         super().__init__(road, 2)
         self.name = "stream + 2 consumers"
         self.config = (
-            "2 consumers as above at an empty queue, and the stream tasks, as many processes as the DAG maps: "
-            "they read the staged bytes from the store and publish them with confirms. From the tasks' first "
+            "2 consumers as above, at an empty queue; the stream tasks, as many processes as the DAG has. "
+            "They read the staged bytes from the store and publish them with confirms. From the tasks' first "
             "line, their imports done, to the last receipt."
         )
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import statistics
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.meter import Meter
+from headgate.errors import HeadgateError
 from headgate.stack import Part
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ INDEXES = (0, 3, 8)
 # What the rate of a line is divided by: of a fresh load the least that Postgres needs, else the SQL that
 # people write by hand.
 REFERENCES = {"fresh": r"psql \copy"} | dict.fromkeys(CHANGES[1:], "staging + upsert")
+
+
+class Wrong(HeadgateError):
+    """A line failed, or did not load what it should have: its time says nothing."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +96,14 @@ class Measure:
 
 @dataclass(frozen=True)
 class Result:
-    """The runs of one line with one workload, or why there are none."""
+    """The runs of one line with one workload, or why there are none: it does not do that, or it failed."""
 
     line: str
     group: str
     workload: Workload
     runs: tuple[Measure, ...] = ()
     skipped: str = ""
+    failed: str = ""
 
     def median(self, name: str) -> float:
         return float(statistics.median(getattr(run, name) for run in self.runs))
@@ -126,25 +132,34 @@ class Figures:
 
 
 def compare(
-    bench: Bench,
-    lines: Sequence[Line],
-    workloads: Iterable[Workload],
-    repeat: int,
-    say: Callable[[str], None],
-) -> Iterator[Result]:
-    """Measure each line with each workload ``repeat`` times, in turn."""
-    for workload in workloads:
-        reasons = {line.name: line.refuses(workload) for line in lines}
-        able = [line for line in lines if not reasons[line.name]]
-        runs: dict[str, list[Measure]] = {line.name: [] for line in able}
-        for number in range(1, repeat + 1):
-            turn = [line for line in able if number <= line.repeats(workload, repeat)]
-            for line in in_order(turn, bench.part):
+    bench: Bench, lines: Sequence[Line], workload: Workload, repeat: int, say: Callable[[str], None]
+) -> list[Result]:
+    """Measure each line with the workload so many times, in turn; one that fails is not run again."""
+    skipped = {line.name: line.refuses(workload) or "" for line in lines}
+    failed: dict[str, str] = {}
+    runs: dict[str, list[Measure]] = {line.name: [] for line in lines}
+    for number in range(1, repeat + 1):
+        turn = [line for line in lines if not skipped[line.name] and number <= line.repeats(workload, repeat)]
+        for line in in_order(turn, bench.part):
+            if line.name in failed:
+                continue
+            try:
                 runs[line.name].append(measure(bench, line, workload))
                 say(f"{workload}: {line.name} {number}/{repeat}: {runs[line.name][-1].wall_s:.1f} s")
-        for line in lines:
-            measured = tuple(runs.get(line.name, ()))
-            yield Result(line.name, line.group, workload, measured, reasons[line.name] or "")
+            except Wrong as error:
+                failed[line.name] = str(error)
+                say(f"{workload}: {line.name} failed: {error}")
+    return [
+        Result(
+            line.name,
+            line.group,
+            workload,
+            () if line.name in failed else tuple(runs[line.name]),
+            skipped[line.name],
+            failed.get(line.name, ""),
+        )
+        for line in lines
+    ]
 
 
 def in_order(lines: Sequence[Line], running: Part) -> list[Line]:
@@ -177,10 +192,14 @@ def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:
             "line": result.line,
             "group": result.group,
             "workload": asdict(result.workload),
-            **({"skipped": result.skipped} if result.skipped else figures_of(result, results)),
+            **(figures_of(result, results) if result.runs else reason(result)),
         }
         for result in results
     ]
+
+
+def reason(result: Result) -> dict[str, str]:
+    return {"failed": result.failed} if result.failed else {"skipped": result.skipped}
 
 
 def figures_of(result: Result, results: Sequence[Result]) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks import consumers, psql
+from benchmarks import consumers, psql, whole_dag
 from benchmarks.competitors import lines as competitors
 from benchmarks.harness import Line
-from benchmarks.whole_dag import WholeDag
 
 
 def all_lines() -> list[Line]:
-    return [*psql.lines(), *consumers.lines(), *competitors.lines(), WholeDag()]
+    return [*psql.lines(), *consumers.lines(), *competitors.lines(), whole_dag.WholeDag()]

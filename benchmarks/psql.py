@@ -16,9 +16,9 @@ class Copy(Line):
     name = r"psql \copy"
     group = GROUP
     config = (
-        r"\copy TABLE FROM 'file.csv' WITH (FORMAT csv, HEADER), one session of psql. The table has the columns "
-        "of the file with the same types, primary key and secondary indexes as every other line's. Headgate's "
-        "has four more (_object_id, _row_number, _object_version, _loaded_at), for which this one does no work."
+        r"\copy TABLE FROM 'file.csv' WITH (FORMAT csv, HEADER), one session of psql. The table has the "
+        "columns of the file, and types, primary key and secondary indexes as every other line's. Headgate's "
+        "has four more (_object_id, _row_number, _object_version, _loaded_at): this one is spared them."
     )
 
     def refuses(self, workload: Workload) -> str | None:

@@ -16,8 +16,8 @@ from time import sleep
 import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 
-from benchmarks.bench import Bench, Wrong
-from benchmarks.harness import Workload
+from benchmarks.bench import Bench
+from benchmarks.harness import Workload, Wrong
 from benchmarks.shapes import suite_of
 from headgate import amqp, topology
 from headgate.ledger import Run
@@ -92,6 +92,7 @@ UPDATE headgate.chunk SET state = 'staged'"""
 def succeeded(bench: Bench, workload: Workload, dataset: str) -> int:
     """An object before this one under the same key, as if it had been loaded; its number in the ledger."""
     run = put_and_scan(bench, workload, dataset, bench.base(workload))
+    inspect(bench.services, run.run_id)
     statement = "UPDATE headgate.object SET state = 'loaded' WHERE run_id = %s RETURNING object_id"
     [(object_id,)] = bench.sql(statement, (run.run_id,))
     return int(object_id)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -21,20 +21,30 @@ from benchmarks.shapes import DATASETS, Shape, shape_of
 BLOCK: Final = 100_000
 # Codes step through this prime's residues: unique, and in no order, as those of real files.
 PRIME, STEP = 99_999_989, 48_271_117
-FUELS = "coal oil gas other_fossil nuclear hydro biomass wind solar geothermal other_fuel".split()
-CATEGORIES = "COAL OIL GAS OFSL NUCLEAR HYDRO BIOMASS WIND SOLAR GEOTHERMAL OTHF".split()
-STATES = "AL AZ AR CA CO CT FL GA ID IL IN IA KS KY LA MD MA MI MN MO MT NC NY OH PA TX UT VA WA WI".split()
+CATEGORIES = {
+    "coal": "COAL",
+    "oil": "OIL",
+    "gas": "GAS",
+    "other_fossil": "OFSL",
+    "nuclear": "NUCLEAR",
+    "hydro": "HYDRO",
+    "biomass": "BIOMASS",
+    "wind": "WIND",
+    "solar": "SOLAR",
+    "geothermal": "GEOTHERMAL",
+    "other_fuel": "OTHF",
+}
+FUELS = list(CATEGORIES)
+PLACES = ("Cedar", "Eagle", "Grand", "Hoover", "Joliet", "Kings", "Lake", "North", "Palo", "Three")
 NAMES = [
     f"{place} {kind}"
-    for place in "Cedar Eagle Grand Hoover Iron Joliet Kings Lake North Oak Palo Red San Three".split()
+    for place in PLACES
     for kind in ("Creek Solar", "Point Wind Farm", "Power Station", "River Hydro", "Energy Center 2")
 ]
 WORDS = {
-    "state": STATES,
+    "state": ["AL", "AZ", "AR", "CA", "CO", "FL", "GA", "IL", "KS", "ME", "NY", "OH", "TX", "WA"],
     "plant_name": NAMES,
-    "operator_name": [
-        f"{name.split()[0]} Electric Power{tail}" for name in NAMES for tail in (" Co", "", ", Inc")
-    ],
+    "operator_name": [f"{place} Electric Power{tail}" for place in PLACES for tail in (" Co", "", ", Inc")],
     "utility_name": [f"{name} Utilities" for name in NAMES],
     "sector": ["Electric Utility", "IPP CHP", "IPP Non-CHP", "Industrial CHP"],
     "balancing_authority_name": ["Midcontinent ISO", "PJM Interconnection", "Southwest Power Pool"],
@@ -204,7 +214,7 @@ MAKERS: Mapping[str, Callable[[Block], pa.Array]] = {
     "hour": lambda made: pa.array((made.numbers % 24).astype(np.int32)),
     "plant_name": lambda made: made.numbered(WORDS["plant_name"]),
     "net_generation_mwh": lambda made: pa.array(made.generation),
-    "fuel_category": lambda made: pa.array(CATEGORIES).take(pa.array(made.fuel)),
+    "fuel_category": lambda made: pa.array(list(CATEGORIES.values())).take(pa.array(made.fuel)),
     "county_fips": lambda made: pc.utf8_lpad(pa.array(made.numbers % 840).cast(pa.string()), 3, "0"),
     "balancing_authority_code": lambda made: made.words(["MISO", "PJM", "SWPP", "CISO", "ERCO", "NA"]),
 }
