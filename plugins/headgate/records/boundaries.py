@@ -106,8 +106,7 @@ def count_fields(buffer: bytes, records: Records, delimiter: int) -> Int64s:
 def _line_ends(buffer: bytes, view: Bytes8, final: bool) -> Int64s:
     """Offsets after each line end; with ``final`` the end of the buffer closes the last line."""
     ends = np.flatnonzero(view == LF) + 1
-    returns = buffer.count(b"\r")
-    if returns and returns != np.count_nonzero(view[ends[ends > 1] - 2] == CR):
+    if CR in buffer and np.count_nonzero(view == CR) != np.count_nonzero(view[ends[ends > 1] - 2] == CR):
         ends = _mixed_line_ends(view, final)
     if final and view.size and (not ends.size or ends[-1] != view.size):
         ends = np.append(ends, view.size)

@@ -15,7 +15,7 @@ from headgate.records.boundaries import Records, pieces
 from headgate.records.model import ChunkPlan, Inspection, Int64s, ParsedChunk
 from headgate.records.rescue import rescued_column
 from headgate.records.rows import Reading, Typed, type_rows
-from headgate.records.structure import check_structure, is_blank, raw_texts
+from headgate.records.structure import check_structure, is_blank, raw_texts, regular_structure
 from headgate.records.tracing import Rules
 from headgate.records.violations import SCHEMA, rejects_table
 
@@ -65,8 +65,11 @@ def _parse_piece(
     piece: bytes, records: Records, rules: Rules, reading: Reading, first_row: int, first_line: int
 ) -> _Part:
     inspection = reading.inspection
-    structure = check_structure(piece, records, rules, inspection.encoding)
-    cells = _read_cells(piece, records, structure.readable, reading)
+    structure = regular_structure(piece, records, rules, inspection.encoding)
+    cells = _try_cells(piece, records, structure.readable, reading) if structure else None
+    if structure is None or cells is None:
+        structure = check_structure(piece, records, rules, inspection.encoding)
+        cells = _read_cells(piece, records, structure.readable, reading)
     blank = _blank_rows(cells, piece, records, structure.readable, rules.delimiter)
     readable = structure.readable
     if blank.size:
@@ -89,7 +92,27 @@ def _parse_piece(
     )
 
 
+def _try_cells(piece: bytes, records: Records, readable: Int64s, reading: Reading) -> pa.Table | None:
+    """The cells of all records; ``None`` where the reader finds one that has not as many as the header."""
+    try:
+        cells = _csv_cells(piece, records, readable, reading)
+    except pa.ArrowInvalid:
+        return None
+    return cells if cells.num_rows == readable.size else None
+
+
 def _read_cells(piece: bytes, records: Records, readable: Int64s, reading: Reading) -> pa.Table:
+    """The cells of the readable records."""
+    cells = _csv_cells(piece, records, readable, reading)
+    if cells.num_rows != readable.size:
+        raise Fatal(
+            f"the CSV reader made {cells.num_rows} rows of {readable.size} records: "
+            "rows would get wrong numbers. Please report this with the object's chunk."
+        )
+    return cells
+
+
+def _csv_cells(piece: bytes, records: Records, readable: Int64s, reading: Reading) -> pa.Table:
     """The wanted columns of the readable records as strings, null where a cell is empty."""
     import pyarrow.csv
 
@@ -99,7 +122,7 @@ def _read_cells(piece: bytes, records: Records, readable: Int64s, reading: Readi
     text = _joined(piece, records, readable)
     if reading.inspection.encoding.lower().replace("-", "") not in ("utf8", "ascii", "usascii"):
         text = str(text, reading.inspection.encoding).encode()
-    table = pyarrow.csv.read_csv(
+    return pyarrow.csv.read_csv(
         pa.py_buffer(text),
         read_options=pyarrow.csv.ReadOptions(
             use_threads=False,
@@ -116,12 +139,6 @@ def _read_cells(piece: bytes, records: Records, readable: Int64s, reading: Readi
             null_values=[""],
         ),
     )
-    if table.num_rows != readable.size:
-        raise Fatal(
-            f"the CSV reader made {table.num_rows} rows of {readable.size} records: "
-            "rows would get wrong numbers. Please report this with the object's chunk."
-        )
-    return table
 
 
 def _joined(piece: bytes, records: Records, indexes: Int64s) -> memoryview | bytes:
