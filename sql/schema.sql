@@ -36,10 +36,11 @@ CREATE TABLE headgate.error (
     CONSTRAINT error_state_check CHECK ((state = ANY (ARRAY['retrying'::text, 'parked'::text, 'replayed'::text, 'resolved'::text, 'recorded'::text, 'dismissed'::text])))
 );
 ALTER TABLE headgate.error OWNER TO headgate_owner;
-CREATE FUNCTION headgate.error_matching(datasets text[], runs bigint[], objects bigint[], chunks bigint[], causes text[], classes text[], ids bigint[], message_ids text[], since timestamp with time zone, pattern text, states text[]) RETURNS TABLE(error_id bigint)
+CREATE FUNCTION headgate.error_matching(datasets text[], runs bigint[], objects bigint[], chunks bigint[], causes text[], classes text[], ids bigint[], message_ids text[], since timestamp with time zone, pattern text, states text[]) RETURNS TABLE(error_id bigint, last_failed_at timestamp with time zone)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT e.error_id
+ SELECT e.error_id,
+     e.last_failed_at
     FROM headgate.error e
    WHERE (((error_matching.datasets IS NULL) OR (e.dataset = ANY (error_matching.datasets))) AND ((error_matching.runs IS NULL) OR (e.run_id = ANY (error_matching.runs))) AND ((error_matching.objects IS NULL) OR (e.object_id = ANY (error_matching.objects))) AND ((error_matching.chunks IS NULL) OR (e.chunk_id = ANY (error_matching.chunks))) AND ((error_matching.causes IS NULL) OR (e.cause = ANY (error_matching.causes))) AND ((error_matching.classes IS NULL) OR (e.class = ANY (error_matching.classes))) AND ((error_matching.ids IS NULL) OR (e.error_id = ANY (error_matching.ids))) AND ((error_matching.message_ids IS NULL) OR (e.message_id = ANY (error_matching.message_ids))) AND ((error_matching.since IS NULL) OR (e.first_failed_at >= error_matching.since)) AND ((error_matching.pattern IS NULL) OR (e.reason ~ error_matching.pattern)) AND ((error_matching.states IS NULL) OR (e.state = ANY (error_matching.states))));
 END;
@@ -162,7 +163,7 @@ CREATE FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run big
    ORDER BY l.last_modified, l.key;
 END;
 ALTER FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) OWNER TO headgate_owner;
-CREATE FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, at_most integer, dry_run boolean) RETURNS TABLE(objects bigint, receipts bigint)
+CREATE FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, after_loaded_at timestamp with time zone, after_object bigint, at_most integer, dry_run boolean) RETURNS TABLE(objects bigint, receipts bigint, last_loaded_at timestamp with time zone, last_object bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '60s'
@@ -174,14 +175,16 @@ BEGIN
         -- No consumer of the dataset is between its claim and its commit: see dataset_lock_shared.
         PERFORM pg_advisory_xact_lock(hashtextextended('headgate.merge:' || of_dataset, 0));
     END IF;
-    SELECT coalesce(array_agg(due.object_id), '{}') INTO settled
+    SELECT coalesce(array_agg(due.object_id ORDER BY due.loaded_at, due.object_id), '{}'), max(due.loaded_at)
+    INTO settled, last_loaded_at
     FROM (
-        SELECT o.object_id
+        SELECT o.object_id, o.loaded_at
         FROM headgate.object o
         WHERE o.dataset = of_dataset
             AND o.state = 'loaded'
             AND o.receipts_pruned_at IS NULL
             AND o.loaded_at < before
+            AND (o.loaded_at, o.object_id) > (coalesce(after_loaded_at, '-infinity'), coalesce(after_object, 0))
             AND NOT EXISTS (
                 SELECT FROM headgate.error e
                 WHERE e.object_id = o.object_id AND e.state IN ('retrying', 'parked', 'replayed')
@@ -191,10 +194,11 @@ BEGIN
                 WHERE q.object_id = o.object_id AND q.state = 'open'
             )
             AND (SELECT b.balanced FROM headgate.books_object b WHERE b.object_id = o.object_id)
-        ORDER BY o.loaded_at
+        ORDER BY o.loaded_at, o.object_id
         LIMIT at_most
     ) due;
     objects := cardinality(settled);
+    last_object := settled[objects];
     SELECT count(*) INTO receipts FROM headgate.receipt r WHERE r.object_id = ANY (settled);
     IF NOT dry_run THEN
         INSERT INTO headgate.closed_chunk
@@ -214,7 +218,7 @@ BEGIN
     RETURN NEXT;
 END
 $$;
-ALTER FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, at_most integer, dry_run boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, after_loaded_at timestamp with time zone, after_object bigint, at_most integer, dry_run boolean) OWNER TO headgate_owner;
 CREATE TABLE headgate.quarantine (
     quarantine_id bigint NOT NULL,
     dataset text NOT NULL,
@@ -936,31 +940,42 @@ ALTER TABLE ONLY headgate.watch
 CREATE INDEX alert_changed ON headgate.alert USING btree (changed_at);
 CREATE INDEX alert_group_due ON headgate.alert_group USING btree (next_at);
 CREATE INDEX alert_member_of_alert ON headgate.alert_member USING btree (alert_id);
+CREATE INDEX alert_newest ON headgate.alert USING btree (last_at, alert_id);
 CREATE INDEX alert_of_dataset ON headgate.alert USING btree (dataset, alert_id);
 CREATE INDEX alert_of_fingerprint ON headgate.alert USING btree (fingerprint, alert_id);
 CREATE INDEX alert_resolved ON headgate.alert USING btree (resolved_at);
 CREATE UNIQUE INDEX alert_unresolved ON headgate.alert USING btree (fingerprint) WHERE (state <> 'resolved'::text);
 CREATE INDEX delivery_pending ON headgate.delivery USING btree (next_at) WHERE (state = 'pending'::text);
+CREATE INDEX error_newest ON headgate.error USING btree (last_failed_at, error_id);
 CREATE INDEX error_of_dataset ON headgate.error USING btree (dataset, last_failed_at);
 CREATE INDEX error_of_message ON headgate.error USING btree (message_id) WHERE (message_id IS NOT NULL);
-CREATE INDEX error_of_object ON headgate.error USING btree (object_id) WHERE (state = ANY (ARRAY['retrying'::text, 'parked'::text, 'replayed'::text]));
+CREATE INDEX error_of_object ON headgate.error USING btree (object_id) WHERE (object_id IS NOT NULL);
 CREATE INDEX error_of_run ON headgate.error USING btree (run_id) WHERE (run_id IS NOT NULL);
 CREATE INDEX error_open ON headgate.error USING btree (state, last_failed_at) WHERE (state = ANY (ARRAY['retrying'::text, 'parked'::text, 'replayed'::text]));
+CREATE INDEX error_recorded ON headgate.error USING btree (dataset) WHERE (state = 'recorded'::text);
+CREATE INDEX error_unsettled ON headgate.error USING btree (last_failed_at, error_id) WHERE (state = ANY (ARRAY['retrying'::text, 'parked'::text, 'replayed'::text, 'recorded'::text]));
+CREATE UNIQUE INDEX event_number ON headgate.event USING btree (number);
 CREATE INDEX event_of_dataset ON headgate.event USING btree (dataset, number);
 CREATE INDEX event_of_fingerprint ON headgate.event USING btree (fingerprint, number);
+CREATE INDEX event_recorded ON headgate.event USING btree (recorded_at);
 CREATE INDEX event_unfolded ON headgate.event USING btree (number) WHERE (folded_at IS NULL);
 CREATE INDEX event_unpublished ON headgate.event USING btree (number) WHERE (published_at IS NULL);
+CREATE INDEX message_replay_at ON headgate.message_replay USING btree (replayed_at);
 CREATE INDEX message_replay_of_message ON headgate.message_replay USING btree (message_id);
 CREATE INDEX notification_created ON headgate.notification USING btree (created_at);
 CREATE INDEX notification_of_alert ON headgate.notification USING gin (alert_ids);
 CREATE INDEX object_fresh ON headgate.object USING btree (dataset, version) WHERE (state = ANY (ARRAY['loaded'::text, 'duplicate'::text]));
+CREATE INDEX object_held ON headgate.object USING btree (dataset, key, bucket, object_id) WHERE (state = 'held'::text);
+CREATE INDEX object_live ON headgate.object USING btree (dataset, lineage, version, object_id) WHERE (state <> ALL (ARRAY['held'::text, 'duplicate'::text]));
+CREATE INDEX object_loaded_by ON headgate.object USING btree (dataset, run_id) WHERE ((state = 'loaded'::text) AND (replay_of IS NULL));
 CREATE INDEX object_newest ON headgate.object USING btree (dataset, version) WHERE (state = ANY (ARRAY['published'::text, 'loaded'::text]));
+CREATE INDEX object_of_content ON headgate.object USING btree (dataset, key, bucket, sha256, version, object_id) WHERE (state = ANY (ARRAY['published'::text, 'loaded'::text]));
 CREATE INDEX object_of_key ON headgate.object USING btree (dataset, key, bucket, object_id);
 CREATE INDEX object_of_lineage ON headgate.object USING btree (dataset, lineage, version);
 CREATE INDEX object_of_run ON headgate.object USING btree (run_id);
 CREATE INDEX object_read ON headgate.object USING btree (dataset, version, object_id) WHERE ((state = ANY (ARRAY['inspected'::text, 'validated'::text, 'published'::text, 'loaded'::text])) AND (replay_of IS NULL));
-CREATE INDEX object_receipts_kept ON headgate.object USING btree (dataset, loaded_at) WHERE ((state = 'loaded'::text) AND (receipts_pruned_at IS NULL));
-CREATE INDEX object_staging_kept ON headgate.object USING btree (object_id) WHERE ((state = ANY (ARRAY['loaded'::text, 'held'::text, 'duplicate'::text])) AND (staging_pruned_at IS NULL));
+CREATE INDEX object_receipts_kept ON headgate.object USING btree (dataset, loaded_at, object_id) WHERE ((state = 'loaded'::text) AND (receipts_pruned_at IS NULL));
+CREATE INDEX object_staging_kept ON headgate.object USING btree (dataset, object_id) WHERE ((state = ANY (ARRAY['loaded'::text, 'held'::text, 'duplicate'::text])) AND (staging_pruned_at IS NULL));
 CREATE INDEX object_unfinished ON headgate.object USING btree (dataset, object_id) WHERE (state = ANY (ARRAY['found'::text, 'inspected'::text, 'validated'::text, 'published'::text]));
 CREATE INDEX quarantine_incomplete ON headgate.quarantine USING btree (object_id) WHERE (line IS NULL);
 CREATE INDEX quarantine_of_chunk ON headgate.quarantine USING btree (chunk_id);
@@ -1014,8 +1029,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE headgate.object TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.object TO headgate_loader;
 REVOKE ALL ON FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.new_objects(of_dataset text, of_bucket text, of_run bigint, of_contract integer, reload boolean, try_held boolean, keys text[], etags text[], sizes bigint[], modified timestamp with time zone[], version_ids text[]) TO headgate_pipeline;
-REVOKE ALL ON FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, at_most integer, dry_run boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, at_most integer, dry_run boolean) TO headgate_pipeline;
+REVOKE ALL ON FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, after_loaded_at timestamp with time zone, after_object bigint, at_most integer, dry_run boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.prune_receipts(of_dataset text, before timestamp with time zone, after_loaded_at timestamp with time zone, after_object bigint, at_most integer, dry_run boolean) TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.quarantine TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.quarantine TO headgate_pipeline;
 GRANT INSERT ON TABLE headgate.quarantine TO headgate_loader;

@@ -1,12 +1,13 @@
--- The errors that a person's conditions mean; NULL is no condition, of several values one is enough.
+-- The errors that a person's conditions mean, with the time by which they are paged; NULL is no condition, of several
+-- values one is enough.
 CREATE OR REPLACE FUNCTION headgate.error_matching(
     datasets text[], runs bigint[], objects bigint[], chunks bigint[], causes text[], classes text[],
     ids bigint[], message_ids text[], since timestamptz, pattern text, states text[]
 )
-RETURNS TABLE (error_id bigint)
+RETURNS TABLE (error_id bigint, last_failed_at timestamptz)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT e.error_id
+    SELECT e.error_id, e.last_failed_at
     FROM headgate.error e
     WHERE (datasets IS NULL OR e.dataset = ANY (datasets))
         AND (runs IS NULL OR e.run_id = ANY (runs))

@@ -2,6 +2,7 @@
 SELECT *
 FROM headgate.alerts
 WHERE state = ANY (%(states)s)
+    AND (resolved_at IS NULL OR 'resolved' = ANY (%(states)s))  -- the same, for the index
     AND (%(dataset)s::text IS NULL OR dataset = %(dataset)s)
     AND (%(kind)s::text IS NULL OR kind = %(kind)s)
     AND (%(severity)s::text IS NULL OR severity = %(severity)s)

@@ -1,2 +1,2 @@
 -- All alerts that are not over.
-SELECT * FROM headgate.alerts WHERE state <> 'resolved' ORDER BY alert_id
+SELECT * FROM headgate.alerts WHERE resolved_at IS NULL ORDER BY alert_id

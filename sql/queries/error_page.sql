@@ -28,13 +28,17 @@ SELECT
     e.map_index,
     e.try_number,
     e.detail
-FROM headgate.error_matching(
-    %(dataset)s::text[], %(run)s::bigint[], %(object)s::bigint[], %(chunk)s::bigint[], %(cause)s::text[],
-    %(failure_class)s::text[], %(error)s::bigint[], %(message)s::text[], %(since)s::timestamptz, %(reason)s::text,
-    %(states)s::text[]
-) matching
+FROM (
+    SELECT matching.error_id
+    FROM headgate.error_matching(
+        %(dataset)s::text[], %(run)s::bigint[], %(object)s::bigint[], %(chunk)s::bigint[], %(cause)s::text[],
+        %(failure_class)s::text[], %(error)s::bigint[], %(message)s::text[], %(since)s::timestamptz, %(reason)s::text,
+        %(states)s::text[]
+    ) matching
+    WHERE %(after)s::bigint IS NULL OR (matching.last_failed_at, matching.error_id) < (%(after_time)s, %(after)s)
+    ORDER BY matching.last_failed_at DESC, matching.error_id DESC
+    LIMIT %(page)s
+) page
 JOIN headgate.error e USING (error_id)
 LEFT JOIN headgate.object o ON o.object_id = e.object_id AND o.dataset = e.dataset
-WHERE %(after)s::bigint IS NULL OR (e.last_failed_at, e.error_id) < (%(after_time)s, %(after)s)
-ORDER BY e.last_failed_at DESC, e.error_id DESC
-LIMIT %(page)s;
+ORDER BY e.last_failed_at DESC, e.error_id DESC;

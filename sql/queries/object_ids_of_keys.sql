@@ -1,4 +1,5 @@
 -- All versions of these keys, with or without their dataset before them.
-SELECT object_id
-FROM headgate.object
-WHERE key = ANY (%(keys)s) OR key IN (SELECT dataset || '/' || name FROM unnest(%(keys)s) AS name);
+SELECT o.object_id
+FROM (SELECT DISTINCT dataset FROM headgate.dataset) known
+CROSS JOIN unnest(%(keys)s) AS name
+JOIN headgate.object o ON o.dataset = known.dataset AND o.key IN (name, known.dataset || '/' || name);

@@ -1,15 +1,16 @@
--- Resolved alerts.
+-- Resolved alerts. In pages as retention_errors.
 WITH due AS (
-    SELECT alert_id
+    SELECT alert_id, resolved_at
     FROM headgate.alert a
-    WHERE a.resolved_at < now() - make_interval(
+    WHERE a.resolved_at < now() - make_interval(days => %(least)s)
+        AND a.resolved_at >= coalesce(%(after)s, '-infinity'::timestamptz)
+        AND a.resolved_at < now() - make_interval(
             days => nullif(coalesce((%(days)s::jsonb ->> a.dataset)::integer, %(otherwise)s), 0)
         )
-        AND a.state = 'resolved'
-    ORDER BY alert_id
+    ORDER BY resolved_at
     LIMIT %(limit)s
 ),
 gone AS (
     DELETE FROM headgate.alert a USING due WHERE a.alert_id = due.alert_id AND NOT %(dry_run)s
 )
-SELECT count(*) FROM due;
+SELECT count(*), max(resolved_at) FROM due;

@@ -1,9 +1,19 @@
--- Events that everyone has, the oldest first; but the newest of a condition that still lasts tells that it does,
--- and its end stays as long as anything before it.
-WITH due AS (
-    SELECT event_id
+-- Events that everyone has, the oldest first, but none that is newer than one that all keep; the newest of a
+-- condition that still lasts tells that it does, and its end stays as long as anything before it. In pages as
+-- retention_errors.
+WITH young AS (
+    SELECT number
+    FROM headgate.event
+    WHERE recorded_at >= now() - make_interval(days => %(least)s)
+    ORDER BY recorded_at
+    LIMIT 1
+),
+due AS (
+    SELECT event_id, number
     FROM headgate.event e
-    WHERE e.recorded_at < now() - make_interval(
+    WHERE e.number > coalesce(%(after)s, 0)
+        AND e.number < coalesce((SELECT number FROM young), 9223372036854775807)
+        AND e.recorded_at < now() - make_interval(
             days => nullif(coalesce((%(days)s::jsonb ->> e.dataset)::integer, %(otherwise)s), 0)
         )
         AND e.published_at IS NOT NULL
@@ -26,4 +36,4 @@ WITH due AS (
 gone AS (
     DELETE FROM headgate.event e USING due WHERE e.event_id = due.event_id AND NOT %(dry_run)s
 )
-SELECT count(*) FROM due;
+SELECT count(*), max(number) FROM due;

@@ -176,6 +176,13 @@ def test_many_objects_go_in_many_transactions(staged: Staged, database: Database
     assert books(database) == before
 
 
+def test_objects_that_stay_are_passed_over(staged: Staged, database: Database) -> None:
+    staged.loaded(*(listed(f"{number:02}.csv") for number in range(60)), rejected=1)
+    sql(database, "UPDATE headgate.quarantine SET state = 'dismissed' WHERE object_id % 12 > 0")
+    age(database)
+    assert pruned(database, MONTH) == {"receipts": 55}
+
+
 def test_a_message_that_comes_again_while_its_receipt_is_pruned_waits_and_is_known(
     staged: Staged, database: Database
 ) -> None:
@@ -198,7 +205,9 @@ def test_a_message_that_comes_again_while_its_receipt_is_pruned_waits_and_is_kno
 
     claiming = threading.Thread(target=claim)
     with transaction(staged.pipeline) as cursor:
-        cursor.execute("SELECT * FROM headgate.prune_receipts('plants', now(), NULL, false)")
+        cursor.execute(
+            "SELECT objects, receipts FROM headgate.prune_receipts('plants', now(), NULL, NULL, NULL, false)"
+        )
         assert cursor.fetchall() == [(1, 1)]
         # when its message comes again
         claiming.start()
@@ -261,6 +270,27 @@ def test_records_go_when_they_are_old_and_settled(database: Database) -> None:
     assert sql(database, "SELECT count(*) FROM headgate.delivery") == [(1,)]
     events = [name for (name,) in sql(database, "SELECT event_id FROM headgate.event ORDER BY 1")]
     assert [name[0] for name in events] == ["4", "5", "6", "7"]
+
+
+def test_records_that_are_kept_longer_are_passed_over(database: Database) -> None:
+    sql(database, TWO_DATASETS)
+    assert pruned(database, NEVER, MONTH) == {"errors": 1300, "events": 1300}
+    assert sql(database, "SELECT DISTINCT dataset FROM headgate.error") == [("kept",)]
+    assert pruned(database, MONTH) == {"errors": 1300, "events": 1300}
+
+
+TWO_DATASETS = """
+INSERT INTO headgate.error (error_key, source, class, cause, reason, dataset, state,
+    first_failed_at, last_failed_at)
+SELECT gen_random_uuid(), 'task', 'data', 'task', 'x', name, 'resolved',
+    now() - interval '31 days', now() - interval '31 days'
+FROM generate_series(1, 1300) n, unnest(ARRAY['plants', 'kept']) name;
+INSERT INTO headgate.event (event_id, kind, dataset, subject, severity, status, fingerprint, body,
+    recorded_at, published_at, folded_at)
+SELECT md5(name || n), 'run.finished', name, '', 'info', 'info', md5(name || n), '{}',
+    now() - interval '31 days', now(), now()
+FROM generate_series(1, 1300) n, unnest(ARRAY['plants', 'kept']) name
+"""
 
 
 def test_the_end_of_a_condition_does_not_go_before_its_beginning(database: Database) -> None:

@@ -85,9 +85,10 @@ def _batches(
 
 def _receipts(ledger: Calls, dataset: str, days: int, dry_run: bool) -> Iterator[int]:
     values = {"dataset": dataset, "days": days, "limit": None if dry_run else OBJECTS, "dry_run": dry_run}
-    objects = OBJECTS
+    objects, loaded_at, object_id = OBJECTS, None, None
     while objects == OBJECTS:
-        objects, receipts = ledger(_one_row, "retention_receipts", values)
+        after = {"after_loaded_at": loaded_at, "after_object": object_id}
+        objects, receipts, loaded_at, object_id = ledger(_one_row, "retention_receipts", values | after)
         yield receipts
         if dry_run:
             return
@@ -95,9 +96,9 @@ def _receipts(ledger: Calls, dataset: str, days: int, dry_run: bool) -> Iterator
 
 def _records(ledger: Calls, statement: str, rule: dict[str, Any], dry_run: bool) -> Iterator[int]:
     values = {**rule, "limit": None if dry_run else RECORDS, "dry_run": dry_run}
-    count = RECORDS
+    count, after = (RECORDS if rule["least"] else 0), None
     while count == RECORDS:
-        (count,) = ledger(_one_row, statement, values)
+        count, after = ledger(_one_row, statement, values | {"after": after})
         yield count
         if dry_run:
             return
@@ -108,7 +109,7 @@ def _staging(
 ) -> Iterator[tuple[str, int]]:
     """The bytes go first: what is noted as pruned is gone, and a crash in between repeats."""
     after = 0
-    while due := ledger(_due_in_staging, dataset, days, after):
+    while days and (due := ledger(_due_in_staging, dataset, days, after)):
         for object_id in due:
             for stored in store.listing(bucket, f"{dataset}/{object_id}/"):
                 if not dry_run:

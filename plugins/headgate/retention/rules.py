@@ -35,9 +35,14 @@ class Rules:
     datasets: Mapping[str, Days]
 
     def sql(self, kind: str) -> dict[str, Any]:
-        """Parameters of a statement that goes through the records of all datasets."""
+        """Parameters of a statement that goes through the records of all datasets.
+
+        Nothing is removed that is not as old as ``least``; None: nothing at all.
+        """
+        usual = getattr(self.usual, kind)
         days = {dataset: getattr(rule, kind) for dataset, rule in self.datasets.items()}
-        return {"days": Json(days), "otherwise": getattr(self.usual, kind)}
+        least = min(filter(None, [usual, *days.values()]), default=None)
+        return {"days": Json(days), "otherwise": usual, "least": least}
 
 
 def rules_of(conn: Connection, settings: Settings) -> Rules:
