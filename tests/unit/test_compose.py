@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headgate.settings import Settings
 from headgate.stack import airflow_services, consumers, postgres, rabbitmq
@@ -48,7 +52,36 @@ def test_schema_would_refuse_a_mistake(compose: dict[str, Any]) -> None:
 
 
 def test_runs_postgres_with_the_same_settings(services: dict[str, dict[str, Any]]) -> None:
-    assert services["postgres"]["command"] == ["postgres", *postgres.options(postgres.TUNING)]
+    start = ["sh", "/usr/local/bin/start-postgres.sh"]
+    assert services["postgres"]["command"] == [*start, *postgres.options(postgres.TUNING)]
+
+
+@pytest.mark.parametrize("limit", ["max", str(6 << 30), str(1 << 30), str(1 << 50)])
+def test_sizes_postgres_by_the_machine_in_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """The image's own start stands in for itself with a program that prints its arguments."""
+    (tmp_path / "memory.max").write_text(limit + "\n")
+    monkeypatch.setattr(postgres, "CGROUP_LIMIT", tmp_path / "memory.max")
+    entry = tmp_path / "docker-entrypoint.sh"
+    entry.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    entry.chmod(0o755)
+    variables = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "CGROUP_LIMIT": str(tmp_path / "memory.max"),
+        "DATA_VOLUME": str(tmp_path),
+    }
+    start = ["sh", str(CHECKOUT / "deploy" / "start-postgres.sh"), "-c", "jit=off"]
+    started = subprocess.run(start, env=variables, check=True, capture_output=True, text=True)
+    sizes = postgres.sizes(postgres.memory_here(), postgres.disk_of(tmp_path))
+    assert started.stdout.split() == ["postgres", *postgres.options(sizes), "-c", "jit=off"]
+
+
+@given(memory=st.integers(0, 1 << 24), disk=st.integers(0, 1 << 34))
+def test_sizes_stay_between_their_bounds(memory: int, disk: int) -> None:
+    sizes = {name: int(size.removesuffix("MB")) for name, size in postgres.sizes(memory, disk).items()}
+    assert 128 <= sizes["shared_buffers"] <= 2048
+    assert 256 <= sizes["min_wal_size"] <= sizes["max_wal_size"] <= 8192
 
 
 def test_runs_the_same_airflow_services(services: dict[str, dict[str, Any]]) -> None:

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 ADMIN = "postgres"
 DATABASE = "headgate"
 AIRFLOW_DATABASE = "airflow"
-# Some room for Airflow and several consumers on a small machine; every commit is still on disk (fsync on).
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+# Some room for Airflow and several consumers; every commit is still on disk (fsync on). What depends on the
+# machine is in `sizes`.
 TUNING = {
     "max_connections": "100",
-    "shared_buffers": "256MB",
     "maintenance_work_mem": "64MB",
-    "max_wal_size": "4GB",
     "wal_compression": "on",
     "checkpoint_timeout": "15min",
     "jit": "off",
@@ -53,6 +53,7 @@ def program(layout: Layout, ports: Ports, secrets: Secrets, environment: Mapping
             "-D",
             str(layout.postgres / "data"),
             *options(own),
+            *options(sizes(memory_here(), disk_of(layout.home))),
             *options(TUNING),
         ),
         environment=environment,
@@ -63,6 +64,38 @@ def program(layout: Layout, ports: Ports, secrets: Secrets, environment: Mapping
         stop_signal="INT",  # fast shutdown: sessions are rolled back, a checkpoint is written
         stop_wait=60,
     )
+
+
+def sizes(memory: int, disk: int) -> dict[str, str]:
+    """Settings by this machine's memory and the size of the disk, both in MiB.
+
+    An eighth of the memory for pages, as other servers and Airflow want theirs. A 32nd of the disk for the
+    log: the longer that may get, the fewer checkpoints fall into a load, and after each of them every page is
+    logged whole once more. `deploy/start-postgres.sh` reckons alike.
+    """
+    log = between(1024, disk // 32, 8192)
+    return {
+        "shared_buffers": f"{between(128, memory // 8, 2048)}MB",
+        "max_wal_size": f"{log}MB",
+        "min_wal_size": f"{log // 4}MB",
+    }
+
+
+def between(least: int, wanted: int, most: int) -> int:
+    return max(least, min(wanted, most))
+
+
+def memory_here() -> int:
+    """MiB that this machine has, or that our control group may take of it."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"
+    return (memory if limit == "max" else min(memory, int(limit))) >> 20
+
+
+def disk_of(folder: Path) -> int:
+    """Size of the disk in MiB; the folder need not be there yet."""
+    found = next(place for place in (folder, *folder.parents) if place.exists())
+    return shutil.disk_usage(found).total >> 20
 
 
 def options(settings: Mapping[str, str]) -> list[str]:
