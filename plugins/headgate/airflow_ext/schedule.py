@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import islice, pairwise
 from typing import Any
 
@@ -45,6 +46,7 @@ def timetable(cron: str | None) -> CronTriggerTimetable | None:
     )
 
 
+@cache
 def period(expression: str) -> Any:
     """The time between two runs: a calendar month or year where the cron says so, else the longest gap.
 
