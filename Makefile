@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 CONSUMERS := .venv-consumers
 CONSUMERS_INSTALLED := $(CONSUMERS)/installed.stamp
+BENCH := .venv-bench
+BENCH_INSTALLED := $(BENCH)/installed.stamp
 TEST_HOME ?= $(CURDIR)/.headgate/test
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
@@ -56,6 +58,10 @@ test-down: faults-down # End what a killed test left running
 	  if [ -x $(BIN)/headgate ]; then HEADGATE_HOME="$$home" $(BIN)/headgate down; fi; \
 	done
 
+.PHONY: bench
+bench: install $(BENCH_INSTALLED) ## Speed, beside COPY by psql and other loaders; BENCH_ARGS="--quick", "--large", "--help"
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
 .PHONY: lint
 lint: $(INSTALLED) ## ruff, mypy and import-linter
 	@$(BIN)/ruff check
@@ -73,12 +79,13 @@ down: ## End the private stack; its data stays
 
 .PHONY: clean
 clean: down test-down ## End the private stack and remove its data, the environments and all caches
-	rm -rf .headgate $(VENV) $(CONSUMERS) build dist .*_cache .hypothesis
+	rm -rf .headgate $(VENV) $(CONSUMERS) $(BENCH) build dist .*_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: lock
 lock: $(BIN)/uv ## Resolve the lock files anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	$(BIN)/uv pip compile $(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(COMPILE) $(if $(UPGRADE),--upgrade) --extra bench -o requirements-bench.lock pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --extra consumers -c requirements.lock -o requirements-consumers.lock pyproject.toml
 
 $(BIN)/uv:
@@ -98,4 +105,11 @@ $(CONSUMERS_INSTALLED): requirements-consumers.lock requirements.lock pyproject.
 	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip install --quiet --no-deps --editable .
 	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip install --quiet -c requirements.lock \
 	  pytest pytest-timeout hypothesis httpx
+	@touch $@
+
+# What Headgate is compared with need not agree with Airflow.
+$(BENCH_INSTALLED): requirements-bench.lock | $(BIN)/uv
+	@echo "installing the environment $(BENCH)"
+	@$(BIN)/python -m venv --without-pip $(BENCH)
+	@VIRTUAL_ENV="$(CURDIR)/$(BENCH)" $(BIN)/uv pip sync --quiet --compile-bytecode requirements-bench.lock
 	@touch $@

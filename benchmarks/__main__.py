@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import picture, plan, report
+from benchmarks import memory, picture, plan, report
 from benchmarks.bench import Bench
 from benchmarks.harness import CHANGES, SHAPES, Figures, Result, Workload, compare
 from benchmarks.lines import all_lines
@@ -38,7 +38,8 @@ def main() -> int:
         bench.start()
         results = load_all(bench, options) if "loads" in options.parts else []
         others = [part for part in PARTS[1:] if part in options.parts]
-        figures = [each for part in others for each in figures_of(part, bench, options)]
+        figures = memory.growth(results)
+        figures += [each for part in others for each in figures_of(part, bench, options)]
         save(bench, options, results, figures)
     except HeadgateError as error:
         print(error, file=sys.stderr)
@@ -70,8 +71,20 @@ def arguments() -> argparse.Namespace:
     add("--large", action="store_true", help="ten million rows, too")
     add("--quick", action="store_true", help="a few rows, once: does it work?")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, help="loads, growth, latency; all")
-    add("--json", type=Path, default=RESULTS / "results.json", metavar="FILE", help="benchmarks/results/…")
-    add("--svg", type=Path, default=RESULTS / "results.svg", metavar="FILE", help="benchmarks/results/…")
+    add(
+        "--json",
+        type=Path,
+        default=RESULTS / "latest.json",
+        metavar="FILE",
+        help="benchmarks/results/latest.json",
+    )
+    add(
+        "--svg",
+        type=Path,
+        default=RESULTS / "latest.svg",
+        metavar="FILE",
+        help="benchmarks/results/latest.svg",
+    )
     add("--add", action="store_true", help="keep what the files have of other workloads and parts")
     add("--home", type=Path, default=CHECKOUT / ".headgate" / "bench", help="of servers and data")
     options = parser.parse_args()
@@ -113,6 +126,8 @@ def save(
 ) -> None:
     """Write the JSON file and the picture."""
     document = report.document(bench, all_lines(), results, figures)
+    for path in (options.json, options.svg):
+        path.parent.mkdir(parents=True, exist_ok=True)
     report.write(options.json, document, add=options.add)
     options.svg.write_text(picture.draw(document["results"]))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-INTERVAL = 0.1  # seconds between two looks at memory
+INTERVAL = 0.1  # seconds between two looks at the memory of known processes
+SEARCH_EVERY = 5  # looks; a search reads all processes of the machine, which costs more
 TICKS = os.sysconf("SC_CLK_TCK")
 PROC = Path("/proc")
 
@@ -18,7 +19,7 @@ class Meter:
     """What the descendants of ``roots`` and of this process take while the block runs; itself left out.
 
     Processor time is exact: a process that ended is counted in its parent, which has waited for it. Memory
-    is looked at every 0.1 s, so a peak that is shorter may be missed.
+    is looked at every 0.1 s, new processes are found within half a second: shorter peaks may be missed.
     """
 
     def __init__(self, roots: Iterable[int]) -> None:
@@ -47,17 +48,21 @@ class Meter:
         return ticks / TICKS - own.user - own.system
 
     def _watch(self) -> None:
-        while not self._end.wait(INTERVAL):
-            processes = read_processes()
-            for pid in tree(processes, self._roots):
-                if pid != os.getpid():
-                    self._look(pid, processes[pid].command)
+        looks = 0
+        names: dict[int, str] = {}
+        while not self._end.is_set():
+            if looks % SEARCH_EVERY == 0:
+                names = self._search()
+            looks += 1
+            for pid, name in names.items():
+                self.rss[name] = max(self.rss.get(name, 0), resident(pid))
+            self._end.wait(INTERVAL)
 
-    def _look(self, pid: int, command: str) -> None:
-        size = resident(pid)
-        if size:
-            name = title(pid, command)
-            self.rss[name] = max(self.rss.get(name, 0), size)
+    def _search(self) -> dict[int, str]:
+        """All processes that are metered, with their names."""
+        processes = read_processes()
+        found = tree(processes, self._roots) - {os.getpid()}
+        return {pid: title(pid, processes[pid].command) for pid in found}
 
 
 class Process:
@@ -134,6 +139,8 @@ def name_of(arguments: list[str], command: str) -> str:
 # By a part of the command line; the first that fits.
 NAMES = {
     "headgate-consumer": "consumer",
+    "multiprocessing.spawn": "headgate task",
+    "multiprocessing.resource_tracker": "python",
     "benchmarks.whole_dag": "headgate put + run",
     "bin/postgres": "postgres",
     "beam.smp": "rabbitmq",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.competitors import lines as competitors
 from benchmarks.harness import Figures, Line, Result, Workload, as_json, ratio
 
 if TYPE_CHECKING:
@@ -44,12 +45,14 @@ def show(results: Sequence[Result], figures: Sequence[Figures]) -> None:
 
 
 def load_table(workload: Workload, results: Sequence[Result]) -> Table:
-    table = Table(title=str(workload), title_justify="left", title_style="bold")
-    table.add_column("line")
-    for name in ("rows/s", "ratio", "wall s", "CPU s", "WAL MB", "largest process MB"):
-        table.add_column(name, justify="right")
+    mine = [result for result in results if result.workload == workload]
+    table = Table(title=str(workload), title_justify="left", title_style="bold", caption_justify="left")
+    table.caption = "\n".join(f"{each.line}: {each.failed or each.skipped}" for each in mine if not each.runs)
+    table.add_column("line", no_wrap=True)
+    for name in ("rows/s", "ratio", "wall s", "CPU s", "WAL MB", "largest, MB"):
+        table.add_column(name, justify="right", no_wrap=True)
     group = ""
-    for result in (result for result in results if result.workload == workload):
+    for result in (result for result in mine if result.runs):
         if result.group != group:
             group = result.group
             table.add_section()
@@ -59,8 +62,6 @@ def load_table(workload: Workload, results: Sequence[Result]) -> Table:
 
 
 def cells(result: Result, results: Sequence[Result]) -> list[str]:
-    if not result.runs:
-        return [result.line, f"failed: {result.failed}" if result.failed else result.skipped]
     of_reference = ratio(result, results)
     name, size = next(iter(result.rss.items()), ("", 0))
     return [
@@ -130,5 +131,6 @@ def versions(bench: Bench) -> dict[str, str]:
         "python": platform.python_version(),
         "postgres": postgres,
         "commit": commit,
+        **competitors.versions(),
         **{name: version(name) for name in PACKAGES},
     }
