@@ -25,9 +25,10 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
 }
 # Measured on two cores: 8 slots save memory, 0.1 s removes the wait between tasks, a heartbeat of 1 s
 # the stalls of 5 s after a task. What a worker or a scheduler that died leaves behind is taken up after two
-# minutes and one, not five.
+# minutes and one, not five. The executor imports what tasks need before it forks; numpy's and Arrow's own
+# threads, which a fork would not have, are left out.
 TUNING = {
-    "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+    "AIRFLOW__CORE__EXECUTOR": "headgate.airflow_ext.executor.WarmLocalExecutor",
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__PARALLELISM": "8",
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -46,6 +47,8 @@ TUNING = {
     "SPT_NOENV": "1",  # a process title must not overwrite the environment, where the stack's mark stands
     "MALLOC_ARENA_MAX": "2",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "OPENBLAS_NUM_THREADS": "1",
     "HEADGATE_LOG_FORMAT": "json",
 }
 
