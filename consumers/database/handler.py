@@ -32,6 +32,9 @@ log = structlog.get_logger("consumers.database")
 
 # Times that one message is tried alone after a deadlock or a serialization failure, before all wait.
 CONFLICT_ATTEMPTS = 5
+# Seconds after such a failure for which each message has a transaction of its own. A deadlock costs a second
+# and all that the transaction has done; where objects have keys in common one is seldom alone.
+APART = 60.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class DatabaseHandler:
         self._max_bytes = max_bytes
         self._open: Session | None = None
         self._novelty = Novelty()
+        self._apart_until = 0.0
 
     def queues(self) -> Sequence[str]:
         """The queues of the datasets that are registered by now."""
@@ -122,19 +126,21 @@ class DatabaseHandler:
         """Outcomes by delivery tag."""
         if not work:
             return {}
-        try:
-            return self._transact(session, work)
-        except Retriable as error:
-            if not is_conflict(error):
-                raise
-            log.info("conflict with another consumer, going on one by one", reason=str(error))
+        if time.monotonic() >= self._apart_until:
+            try:
+                return self._transact(session, work)
+            except Retriable as error:
+                if not is_conflict(error):
+                    raise
+                log.info("conflict with another consumer, going on one by one", reason=str(error))
+            self._apart_until = time.monotonic() + APART
         return {tag: outcome for item in work for tag, outcome in self._alone(session, item).items()}
 
     def _alone(self, session: Session, item: _Work) -> dict[int, Outcome]:
-        """One message a transaction: rows are locked in key order, so no two consumers block each other."""
+        """One message a transaction: rows are waited for in key order, so no two block each other."""
         for attempt in range(1, CONFLICT_ATTEMPTS):
             try:
-                return self._transact(session, [item], ordered=True)
+                return self._transact(session, [item], ordered=attempt > 1)
             except Retriable as error:
                 if not is_conflict(error):
                     raise

@@ -263,6 +263,24 @@ def apply_all(lab: Lab, name: str, batches: list[object]) -> None:
         assert lab.handle(handler, *batches) == [Done()] * len(batches)  # type: ignore[arg-type]
 
 
+def test_after_a_conflict_each_message_has_a_transaction_of_its_own_for_a_while(
+    lab: Lab, handler: DatabaseHandler
+) -> None:
+    lab.sql("CREATE SEQUENCE lab.once; GRANT USAGE ON lab.once TO headgate_loader")
+    lab.sql(
+        "CREATE FUNCTION lab.conflict() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF nextval('lab.once') = 2 THEN RAISE 'a deadlock' USING ERRCODE = '40P01'; END IF;"
+        " RETURN NULL; END $$;"
+        "CREATE TRIGGER conflict AFTER INSERT ON lab.things EXECUTE FUNCTION lab.conflict()"
+    )
+    thing = lab.thing("a.csv", 1)
+    batches = [lab.batch(thing, many(3, start=3 * n), first=3 * n + 1, batch=n) for n in range(6)]
+    for part in (batches[:3], batches[3:]):
+        assert lab.handle(handler, *part) == [Done()] * 3
+    assert outcome(lab, rows=18, inserted=18)
+    assert lab.sql("SELECT count(DISTINCT _loaded_at) FROM lab.things") == [(6,)]  # when transactions began
+
+
 KINDS = {"good": None, "parse": "22P02", "null": "23502", "check": "23514"}
 ROWS = st.lists(
     st.tuples(st.integers(0, 30), st.integers(0, 2), st.sampled_from([*["good"] * 6, *KINDS])),
