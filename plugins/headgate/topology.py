@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Any, Final
+from uuid import uuid4
 
 from pika.adapters.blocking_connection import BlockingChannel
 
@@ -147,7 +148,8 @@ def declare_arrivals(channel: BlockingChannel) -> str:
     The store declares the exchange in the same way. A listener that falls far behind loses the oldest.
     """
     channel.exchange_declare(ARRIVALS_EXCHANGE, "fanout", durable=True)
-    queue: str = channel.queue_declare("", exclusive=True, arguments={"x-max-length": 10_000}).method.queue
+    queue = f"{ARRIVALS_EXCHANGE}.{uuid4().hex}"  # a user may be confined to names that begin with headgate
+    channel.queue_declare(queue, exclusive=True, arguments={"x-max-length": 10_000})
     channel.queue_bind(queue, ARRIVALS_EXCHANGE)
     return queue
 

@@ -114,8 +114,10 @@ def test_in_a_great_prefix_what_was_announced_is_seen_at_once(road: Road, lookou
 
 
 @contextmanager
-def listening(broker: Broker, heard: list[tuple[str, str]], connected: list[int]) -> Iterator[None]:
-    listener = Listener(broker.url, lambda *found: heard.append(found), lambda: connected.append(1))
+def listening(
+    broker: Broker, heard: list[tuple[str, str]], connected: list[int], url: str = ""
+) -> Iterator[None]:
+    listener = Listener(url or broker.url, lambda *found: heard.append(found), lambda: connected.append(1))
     listener.start()
     try:
         eventually(lambda: connected)
@@ -160,6 +162,14 @@ def test_two_listeners_hear_the_same(broker: Broker) -> None:
         announce(broker, notification("landing", "d/a"))
         eventually(lambda: first and second)
     assert first == second == [("landing", "d/a")]
+
+
+def test_a_user_of_headgates_names_only_may_listen(broker: Broker) -> None:
+    heard: list[tuple[str, str]] = []
+    confined = ("^headgate", "^headgate", "^headgate")
+    with broker.user("confined", "secret", confined) as url, listening(broker, heard, [], url):
+        announce(broker, notification("landing", "d/a"))
+        eventually(lambda: heard)
 
 
 def test_after_a_lost_connection_it_listens_again_and_says_that_it_may_have_missed_some(
