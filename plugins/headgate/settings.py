@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     staging_bucket: str = Field("headgate-staging", description="Bucket of accepted batches")
 
     arrival_seconds: float = Field(
-        2.0, gt=0, description="Pause between two looks for new objects of a dataset that starts on arrival"
+        1.0, gt=0, description="Pause between two looks for new objects of a dataset that starts on arrival"
     )
     s3_notifications: str = Field(
         "",
@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         32 * MIB, ge=1, description="Decompressed bytes a consumer applies in one transaction"
     )
     idle_seconds: float = Field(
-        0.2, gt=0, description="Quiet time after which a consumer applies what it has"
+        0.05, gt=0, description="Quiet time after which a consumer applies what it has"
     )
     retry_delays: str = Field(
         "5 30 300 1800",
