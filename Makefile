@@ -54,7 +54,7 @@ faults-down: # End what killed drills left running
 
 .PHONY: test-down
 test-down: faults-down # End what a killed test left running
-	@for home in "$(TEST_HOME)" .headgate/acceptance; do \
+	@for home in "$(TEST_HOME)" .headgate/acceptance .headgate/acceptance-arrival .headgate/bench .headgate/bench-test; do \
 	  if [ -x $(BIN)/headgate ]; then HEADGATE_HOME="$$home" $(BIN)/headgate down; fi; \
 	done
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
 MIB = 1024 * 1024
+WIDTH = 100  # of the widest table; a terminal that has less breaks its lines
 PACKAGES = (
     "headgate",
     "apache-airflow",
@@ -38,6 +39,7 @@ SETTINGS = "SELECT name, current_setting(name) FROM pg_settings WHERE source = '
 def show(results: Sequence[Result], figures: Sequence[Figures]) -> None:
     """One table a workload, then the figures that are no loads."""
     console = Console()
+    console.width = max(console.width, WIDTH)
     for workload in dict.fromkeys(result.workload for result in results):
         console.print(load_table(workload, results))
     for each in figures:
