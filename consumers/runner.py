@@ -32,6 +32,7 @@ EXIT_FATAL = 3
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0  # the flow is to be back within 10 s of the return of a server
+_LONGEST_PUMP = 0.2
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ class Runner:
         self._drain()
 
     def _receive(self) -> None:
-        for delivery in self._broker.pump(self._options.limits.idle):
+        """What has arrived; with messages in hand soon enough to notice that no more come."""
+        seconds = self._options.limits.idle if self._inbox else min(self._options.tick, _LONGEST_PUMP)
+        for delivery in self._broker.pump(seconds):
             self._inbox.add(delivery, self._handler.weight(delivery), time.monotonic())
             self._last_work = time.monotonic()
 
