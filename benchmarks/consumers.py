@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from time import sleep
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -17,6 +19,7 @@ from benchmarks.road import POLL, Road, Staged, Streams, channel_of, unsend
 from headgate import topology
 from headgate.db import query
 
+PATIENCE = 1800.0  # seconds that a file may take
 GROUP = "consumers"
 PROGRAM = Path(sys.executable).with_name("headgate-consumer")
 # What every row of the file must have become.
@@ -37,7 +40,7 @@ class Consumers(Line):
             "first messages; the lock of the dataset, which publishing takes, keeps them from their first "
             "transaction until the clock starts. It stops at the last receipt."
         )
-        self.running: list[subprocess.Popen[bytes]] = []
+        self.begun = ExitStack()
 
     def prepare(self, bench: Bench, workload: Workload) -> None:
         self.start(bench, workload)
@@ -52,8 +55,8 @@ class Consumers(Line):
         self.staged = self.road.stage(bench, workload)
         unsend(bench, self.staged)
         self.table = bench.headgate_table(workload, self.staged.dataset, self.staged.before)
-        self.running = start_consumers(bench, self.staged, self.count)
-        self.ledger = psycopg2.connect(bench.url)
+        self.ledger = self.begun.enter_context(closing(psycopg2.connect(bench.url)))
+        self.begun.enter_context(consumers(bench, self.staged, self.count))
 
     def run(self, bench: Bench, workload: Workload) -> None:
         self.ledger.rollback()  # lets go
@@ -64,11 +67,7 @@ class Consumers(Line):
         expect_receipts(bench, workload)
 
     def finish(self, bench: Bench) -> None:
-        for process in self.running:
-            process.terminate()
-        for process in self.running:
-            process.wait()
-        self.running = []
+        self.begun.close()
 
 
 class StreamAndConsumers(Consumers):
@@ -93,19 +92,30 @@ class StreamAndConsumers(Consumers):
         self.streams.join()
 
 
-def start_consumers(bench: Bench, staged: Staged, count: int) -> list[subprocess.Popen[bytes]]:
-    """Start them and wait until all of them have subscribed to the dataset's queue."""
+@contextmanager
+def consumers(bench: Bench, staged: Staged, count: int) -> Iterator[None]:
+    """Consumer processes that have subscribed to the dataset's queue; ended with the block."""
     command = [str(PROGRAM), "database", "--dataset", staged.dataset]
     environment = {**os.environ, "HEADGATE_LOG_FORMAT": "json", "MALLOC_ARENA_MAX": "2"}
     with open(bench.home / "logs" / "bench-consumers.log", "ab") as log:
         started = [subprocess.Popen(command, env=environment, stderr=log, stdout=log) for _ in range(count)]
+    try:
+        wait_until_subscribed(bench, staged, started)
+        yield
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait()
+
+
+def wait_until_subscribed(bench: Bench, staged: Staged, started: list[subprocess.Popen[bytes]]) -> None:
+    queue = topology.rows_queue(staged.dataset)
     with channel_of(bench) as channel:
-        queue = topology.rows_queue(staged.dataset)
-        while channel.queue_declare(queue, passive=True).method.consumer_count < count:
+        while channel.queue_declare(queue, passive=True).method.consumer_count < len(started):
             if any(process.poll() is not None for process in started):
                 raise Wrong(f"a consumer did not start: see {bench.home}/logs/bench-consumers.log")
-            sleep(POLL)
-    return started
+            time.sleep(POLL)
 
 
 def hold(ledger: Connection, staged: Staged) -> None:
@@ -118,18 +128,20 @@ def wait_until_held(bench: Bench, count: int) -> None:
     """Until so many consumers stand at the lock."""
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     while bench.sql(waiting)[0][0] < count:
-        sleep(POLL)
+        time.sleep(POLL)
 
 
 def wait_for_receipts(ledger: Connection, staged: Staged) -> None:
     """Until every batch of the file is applied."""
     ledger.autocommit = True
+    deadline = time.monotonic() + PATIENCE
     with ledger.cursor() as cursor:
-        while True:
+        while time.monotonic() < deadline:
             cursor.execute("SELECT count(*) FROM headgate.receipt WHERE object_id = %s", (staged.object_id,))
             if cursor.fetchone() == (staged.batches,):
                 return
-            sleep(POLL)
+            time.sleep(POLL)
+    raise Wrong(f"after {PATIENCE:.0f} s there are receipts missing of the {staged.batches} batches")
 
 
 def expect_receipts(bench: Bench, workload: Workload) -> None:

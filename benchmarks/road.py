@@ -32,7 +32,7 @@ from headgate.steps.validate import validate
 
 # As Airflow's tasks: processes that share nothing with this one.
 SPAWN = multiprocessing.get_context("spawn")
-POLL = 0.01  # seconds
+POLL = 0.02  # seconds
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,7 @@ class Streams:
         for task in self._tasks:
             task.start()
         while self._word.n_waiting < len(shares):
+            self._check()
             sleep(POLL)
 
     def send(self) -> None:
@@ -147,8 +148,11 @@ class Streams:
         """Until the broker has confirmed all."""
         for task in self._tasks:
             task.join()
-            if task.exitcode:
-                raise Wrong("a stream task failed, see above")
+        self._check()
+
+    def _check(self) -> None:
+        if any(task.exitcode for task in self._tasks):
+            raise Wrong("a stream task failed, see above")
 
 
 def stream_lane(share: Share, word: Barrier) -> None:
