@@ -26,6 +26,7 @@ class _Part:
     lines: Int64s
     rejects: pa.Table
     blank: int
+    texts: dict[str, pa.ChunkedArray]
 
 
 def parse_delimited(
@@ -46,6 +47,7 @@ def parse_delimited(
         np.concatenate([part.lines for part in parts]),
         pa.concat_tables([part.rejects for part in parts]),
         sum(part.blank for part in parts),
+        {name: _united([part.texts[name] for part in parts]) for name in parts[0].texts},
     )
 
 
@@ -88,8 +90,16 @@ def _parse_piece(
     )
     accepted = readable[typed.accepted]
     return _Part(
-        typed.table(accepted + first_row), lines[accepted], rejects, structure.blank + int(blank.size)
+        typed.table(accepted + first_row),
+        lines[accepted],
+        rejects,
+        structure.blank + int(blank.size),
+        typed.written(),
     )
+
+
+def _united(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
 
 
 def _try_cells(piece: bytes, records: Records, readable: Int64s, reading: Reading) -> pa.Table | None:

@@ -97,15 +97,23 @@ class ParsedChunk:
 
     ``table`` has ``_row_number`` (int64) and the contract columns that the object has, in the
     contract's order, then ``_rescued`` where the contract rescues. ``lines`` holds the physical
-    line of each accepted row. ``rejects`` has the schema ``rejects.SCHEMA``.
+    line of each accepted row. ``rejects`` has the schema ``rejects.SCHEMA``. ``texts``: columns of floats as
+    texts that Postgres reads as the same numbers.
     """
 
     table: pa.Table
     lines: Int64s
     rejects: pa.Table
     blank: int
+    texts: Mapping[str, pa.ChunkedArray] = field(default_factory=dict, repr=False)
 
     @property
     def read(self) -> int:
         """Rows read: accepted and rejected ones, blank ones not."""
         return int(self.table.num_rows + self.rejects.num_rows)
+
+    @property
+    def written(self) -> pa.Table:
+        """The table as it is sent: what there are texts of, as these."""
+        columns = [self.texts.get(name, self.table[name]) for name in self.table.column_names]
+        return pa.table(columns, names=self.table.column_names)

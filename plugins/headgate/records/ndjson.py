@@ -84,6 +84,7 @@ def parse_json_lines(
         lines[typed.accepted],
         merge_rejects(*(part.rejects for part in parts), rejects),
         sum(part.blank for part in parts),
+        typed.written(),
     )
 
 

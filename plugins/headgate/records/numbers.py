@@ -9,9 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headgate.records.buffers import holds_any, offsets_of
+
 THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$"
 WHOLE = r"^[+-]?[0-9]+(\.0*)?$"
 _EXACT_DIGITS = 12  # behind the point, while rounding
+_NO_UNDERFLOW = 300  # digits of the smallest number without an exponent that is surely a normal double
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 
 
@@ -33,6 +36,17 @@ def parse_numbers(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, pa.Array
         text = pc.replace_substring_regex(text, r"^\+|\.0*$", "")
     values = _cast_fitting(text, kind)
     return values, _where(values.is_valid(), text)
+
+
+def written(values: pa.Array, texts: pa.Array) -> pa.Array:
+    """Floats as texts that Postgres reads as the same numbers: those they were read from where it can be.
+
+    To write the shortest text of a number anew takes longer than all else of a row's CSV. Postgres refuses
+    numbers too small for a double, which here are 0: texts that could be such are not taken over.
+    """
+    if not pa.types.is_string(texts.type) or holds_any(texts, "eE") or _longest(texts) > _NO_UNDERFLOW:
+        return pc.cast(values, pa.string())
+    return texts
 
 
 def cast_each(text: pa.Array, kind: pa.DataType, pattern: str) -> pa.Array:
@@ -112,13 +126,9 @@ def _cast(text: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_floating(kind):
         if pc.all(pc.is_finite(values)).as_py() is False:
             raise pa.ArrowInvalid("not finite")
-    elif pa.types.is_integer(kind) and _has_hexadecimal(text):
+    elif pa.types.is_integer(kind) and holds_any(text, "xX"):
         raise pa.ArrowInvalid("hexadecimal")
     return values
-
-
-def _has_hexadecimal(text: pa.Array) -> bool:
-    return any(pc.any(pc.match_substring(text, letter)).as_py() for letter in "xX")
 
 
 def _cast_fitting(text: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -142,6 +152,10 @@ def _cast_halves(text: pa.Array, kind: pa.DataType) -> list[pa.Array]:
             return [pa.nulls(1, kind)]
         half = len(text) // 2
         return _cast_halves(text[:half], kind) + _cast_halves(text[half:], kind)
+
+
+def _longest(texts: pa.Array) -> int:
+    return int(np.diff(offsets_of(texts)).max(initial=0))
 
 
 def _where(condition: pa.Array, values: pa.Array) -> pa.Array:

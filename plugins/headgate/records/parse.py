@@ -41,6 +41,7 @@ def reject_rows(
     return replace(
         parsed,
         table=parsed.table.take(pa.array(kept)),
+        texts={name: texts.take(pa.array(kept)) for name, texts in parsed.texts.items()},
         lines=parsed.lines[kept],
         rejects=merge_rejects(parsed.rejects, added),
     )

@@ -72,17 +72,22 @@ class Typed:
 
     schema: pa.Schema
     columns: Mapping[str, pa.Array]
+    texts: Mapping[str, pa.Array]  # of the floats, as they are written
     violations: Violations
     accepted: Int64s
     rows: int
 
     def table(self, row_numbers: Int64s) -> pa.Table:
         """The accepted rows with their numbers in the object."""
-        columns = [self.columns[name] for name in self.schema.names[1:]]
-        if self.accepted.size != self.rows:
-            kept = pa.array(self.accepted)
-            columns = [column.take(kept) for column in columns]
+        columns = [self._accepted(self.columns[name]) for name in self.schema.names[1:]]
         return pa.Table.from_arrays([pa.array(row_numbers, pa.int64()), *columns], schema=self.schema)
+
+    def written(self) -> dict[str, pa.ChunkedArray]:
+        """The accepted rows' floats as texts."""
+        return {name: pa.chunked_array([self._accepted(texts)]) for name, texts in self.texts.items()}
+
+    def _accepted(self, column: pa.Array) -> pa.Array:
+        return column if self.accepted.size == self.rows else column.take(pa.array(self.accepted))
 
 
 def type_rows(
@@ -100,12 +105,12 @@ def type_rows(
     derived = {
         name: _derived(reading, name, rows) for name in reading.inspection.derived if name not in texts
     }
-    columns = type_columns(reading.readings, texts, rows, reading.header, derived, violations)
+    columns, written = type_columns(reading.readings, texts, rows, reading.header, derived, violations)
     if reading.contract.rescues:
         columns[RESCUED_COLUMN] = pa.nulls(rows, pa.string()) if rescued is None else rescued
     accepted = np.ones(rows, np.bool_)
     accepted[violations.rows()] = False
-    return Typed(reading.schema, columns, violations, np.flatnonzero(accepted), rows)
+    return Typed(reading.schema, columns, written, violations, np.flatnonzero(accepted), rows)
 
 
 def _derived(reading: Reading, name: str, rows: int) -> pa.Array:

@@ -12,8 +12,17 @@ import pyarrow.compute as pc
 
 from headgate.contract import Column, UnitRule, fold
 from headgate.contract.model import FALSE_TOKENS, TRUE_TOKENS
+from headgate.records.buffers import holds_any, is_trimmed
 from headgate.records.model import Int64s
-from headgate.records.numbers import cast_each, parse_numbers, scale, shift_point, tidy_numbers, to_decimal
+from headgate.records.numbers import (
+    cast_each,
+    parse_numbers,
+    scale,
+    shift_point,
+    tidy_numbers,
+    to_decimal,
+    written,
+)
 from headgate.records.violations import Violations
 
 _ARROW = {
@@ -90,8 +99,10 @@ def type_columns(
     header: Collection[str],
     derived: Mapping[str, pa.Array],
     violations: Violations,
-) -> dict[str, pa.Array]:
+) -> tuple[dict[str, pa.Array], dict[str, pa.Array]]:
     """The typed columns of the cell texts and the derived ones; what is wrong goes to ``violations``.
+
+    And the floats among them as ``written``.
 
     ``texts``: by contract column, one string a row, null where the cell is empty. ``header``: the folded
     names of the file's header, for unit rules that depend on one. ``derived``: columns typed already.
@@ -107,7 +118,8 @@ def type_columns(
         _collect(reading.column, text, read, violations)
     for reading in present:
         columns[reading.column.name] = _in_unit(reading.column, cells, header, rows)
-    return columns
+    floats = [name for name, values in columns.items() if pa.types.is_float64(values.type)]
+    return columns, {name: _written(cells[name], columns[name]) for name in floats}
 
 
 def read_cells(reading: ColumnReading, text: pa.Array) -> Cells:
@@ -169,8 +181,11 @@ def _collect(column: Column, text: pa.Array, cells: Cells, violations: Violation
 
 def _prepare(reading: ColumnReading, text: pa.Array) -> pa.Array:
     """Texts trimmed, null tokens made null."""
-    if reading.column.trim:
+    trimmed = is_trimmed(text)
+    if reading.column.trim and not trimmed:
         text = pc.utf8_trim_whitespace(text)
+    if trimmed and len(reading.null_tokens) == 1:  # the empty text
+        return text
     is_null = pc.is_in(text, reading.null_tokens)
     if not pc.any(is_null).as_py():
         return text
@@ -198,7 +213,7 @@ def _finish_text(column: Column, text: pa.Array) -> pa.Array:
 
 def _code(text: pa.Array) -> pa.Array:
     """Codes as their issuer writes them: ``60814.0`` and ``60,814`` are ``60814``; ``6204.1`` stays."""
-    if not pc.any(pc.match_substring_regex(text, r"[.,]")).as_py():
+    if not holds_any(text, ".,"):
         return text
     text = tidy_numbers(text)
     whole = pc.match_substring_regex(text, _CODE)
@@ -243,6 +258,10 @@ def _in_unit(column: Column, cells: Mapping[str, Cells], header: Collection[str]
         if pc.any(holds).as_py():
             values = pc.if_else(holds, _scaled(read, rule.factor), values)
     return values
+
+
+def _written(read: Cells, values: pa.Array) -> pa.Array:
+    return written(values, read.texts if values is read.values else values)
 
 
 def _holds(rule: UnitRule, others: Mapping[str, Cells], header: Collection[str], rows: int) -> pa.Array:

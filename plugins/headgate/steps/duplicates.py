@@ -114,7 +114,7 @@ def reject_repeats(chunk: ReadChunk, table: pa.Table, repeats: Duplicates) -> Pa
     violations = Violations()
     violations.add(rows, RULE, ", ".join(chunk.contract.key), keys, pa.array(reasons, pa.string()))
     lines = chunk.parsed.lines[np.isin(chunk.parsed.table[ROW_NUMBER].to_numpy(), numbers)]
-    rest = replace(chunk.parsed, table=table, lines=lines, rejects=chunk.parsed.rejects.slice(0, 0))
+    rest = replace(chunk.parsed, table=table, lines=lines, rejects=chunk.parsed.rejects.slice(0, 0), texts={})
     return reject_rows(rest, violations, chunk.payload, chunk.plan, chunk.inspection)
 
 

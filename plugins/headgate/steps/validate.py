@@ -97,7 +97,7 @@ def validate_chunk(
     stage_chunk(
         services,
         chunk,
-        parsed.table,
+        parsed.written,
         for_quarantine(parsed.rejects, chunk.chunk_id),
         hashes=hashes_of(chunk, parsed.table),
         warnings={f"warning:{rule}": rows for rule, rows in result.warnings.items()},
