@@ -19,7 +19,7 @@ import yaml
 from benchmarks import rows
 from benchmarks.harness import SHAPES, Workload, Wrong
 from benchmarks.rows import Facts
-from benchmarks.shapes import document, shape_of, suite_of
+from benchmarks.shapes import LANDING, document, shape_of, suite_of
 from headgate import paths
 from headgate.contract import Contract, contract_from_document
 from headgate.contract.registry import apply_contract
@@ -108,11 +108,11 @@ class Bench:
             apply_contract(conn, self.contract(shape, dataset))
 
     def empty_ledger(self, dataset: str) -> None:
-        """Forget every run; what it staged of this dataset goes, too."""
+        """Forget every run; what landed and was staged of this dataset goes, too."""
         self.sql("TRUNCATE headgate.run, headgate.receipt, headgate.event CASCADE")
-        store, bucket = self.services.store, self.services.staging
-        for stored in list(store.listing(bucket, f"{dataset}/")):
-            store.delete(bucket, stored.key)
+        for bucket in (LANDING, self.services.staging):
+            for stored in list(self.services.store.listing(bucket, f"{dataset}/")):
+                self.services.store.delete(bucket, stored.key)
 
     def root_pids(self) -> list[int]:
         """All processes of the stack descend from these."""

@@ -13,6 +13,7 @@ import yaml
 from headgate.contract import contract_from_document
 
 HERE = Path(__file__).resolve().parent
+LANDING = "headgate-landing"
 DATASETS = HERE / "datasets"
 # What a revised file says anew: measurements, as EPA revises them. No index has them.
 REVISED = {
@@ -57,7 +58,7 @@ def shape_of(name: str) -> Shape:
 def document(shape: str, dataset: str) -> dict[str, Any]:
     """The contract of a dataset of this shape; without its indexes, which the workload decides on."""
     made = copy.deepcopy(template(shape)) | {"id": dataset, "name": dataset}
-    made["servers"][0]["location"] = f"s3://headgate-landing/{dataset}/"
+    made["servers"][0]["location"] = f"s3://{LANDING}/{dataset}/"
     made["schema"][0] |= {"name": dataset, "physicalName": f"bench.{dataset}"}
     made["customProperties"] = [p for p in made["customProperties"] if p["property"] != "indexes"]
     return made
