@@ -75,27 +75,49 @@ def find_duplicates(
 ) -> Duplicates:
     """The duplicates among all rows of an object; of equal keys the first row stays.
 
-    ``chunks``: ordinal and loader. All loaders are called once a pass, and there are as many passes as
-    it takes to hold ``max_rows_in_memory`` rows (about 60 bytes each) at a time.
+    ``chunks``: ordinal and loader. In nearly all objects no key comes again: the first halves of the hashes
+    tell, of which three times ``max_rows_in_memory`` are held at a time. Where one comes again the rows
+    concerned are compared whole, ``max_rows_in_memory`` (about 60 bytes each) at a time. All loaders are
+    called once a pass.
     """
-    passes = max(-(-total_rows // max_rows_in_memory), 1)
-    found = [_find(chunks, part, passes) for part in range(passes)]
+    parts = max(-(-total_rows // (3 * max_rows_in_memory)), 1)
+    found = [(np.empty(0, np.int64),) * 3]
+    for part in range(parts):
+        repeated, rows = _repeated(chunks, part, parts)
+        passes = -(-rows // max_rows_in_memory)
+        found += [_compare(chunks, repeated[one::passes]) for one in range(passes)]
     columns = [np.concatenate([part[i] for part in found]) for i in range(3)]
     order = np.argsort(columns[1], kind="stable")
     return Duplicates(*(column[order] for column in columns))
 
 
-def _find(chunks: Sequence[tuple[int, KeyLoader]], part: int, passes: int) -> tuple[Int64s, Int64s, Int64s]:
-    """Duplicates among the rows whose hash falls into one part of ``passes``."""
+def _repeated(
+    chunks: Sequence[tuple[int, KeyLoader]], part: int, parts: int
+) -> tuple[npt.NDArray[np.uint64], int]:
+    """First halves of this part of all that come more than once, and how many rows have them."""
+    halves = [np.empty(0, np.uint64)]
+    for _, load in chunks:
+        loaded = load()[0][:, 0]
+        halves.append(loaded[(loaded >> np.uint64(32)) % np.uint64(parts) == part])
+    hashes = np.concatenate(halves)
+    del halves
+    hashes.sort()
+    again = hashes[1:][hashes[1:] == hashes[:-1]]
+    repeated = np.unique(again)
+    return repeated, again.size + repeated.size
+
+
+def _compare(
+    chunks: Sequence[tuple[int, KeyLoader]], repeated: npt.NDArray[np.uint64]
+) -> tuple[Int64s, Int64s, Int64s]:
+    """Duplicates among the rows whose hash has one of these first halves."""
     hashes, rows, ordinals = [np.empty((0, 2), np.uint64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for ordinal, load in chunks:
         loaded, numbers = load()
-        if passes > 1:
-            mine = (loaded[:, 0] >> np.uint64(32)) % np.uint64(passes) == part
-            loaded, numbers = loaded[mine], numbers[mine]
-        hashes.append(loaded)
-        rows.append(numbers)
-        ordinals.append(np.full(numbers.size, ordinal, np.int64))
+        mine = np.isin(loaded[:, 0], repeated)
+        hashes.append(loaded[mine])
+        rows.append(numbers[mine])
+        ordinals.append(np.full(np.count_nonzero(mine), ordinal, np.int64))
     keys, numbers, chunk = np.concatenate(hashes), np.concatenate(rows), np.concatenate(ordinals)
     order = np.lexsort((numbers, keys[:, 1], keys[:, 0]))
     keys, numbers, chunk = keys[order], numbers[order], chunk[order]
