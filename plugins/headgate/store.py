@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -23,6 +22,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from headgate.errors import AccessRefused, DataError, Fatal, HeadgateError, Retriable
+from headgate.listing import Page, read_page
+from headgate.listing import StoredObject as StoredObject
 from headgate.patience import REFUSED_PATIENCE, Pauses
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 120.0  # some servers hash a whole object before they answer the first request for it
 VANISHED_SECONDS = 60.0  # a store that does not even acknowledge packets has vanished
 PAGE = 1000  # objects a listing asks for at once
+SLOW_PAGE = 0.5  # seconds: the store goes through everything below the prefix for each page
+FEW_FOLDERS = 20  # of a page: so many times more requests, at most, to list one after the other
 T = TypeVar("T")
 
 
@@ -46,18 +49,6 @@ class ObjectChanged(DataError):
     def __init__(self, rule: str, message: str) -> None:
         super().__init__(message)
         self.rule = rule
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """One object version as the store lists it. ``size`` in bytes, ``last_modified`` in UTC."""
-
-    bucket: str
-    key: str
-    etag: str
-    size: int
-    last_modified: datetime
-    version_id: str | None = None
 
 
 class ObjectStore:
@@ -125,20 +116,49 @@ class ObjectStore:
         )
 
     def listing(self, bucket: str, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
-        """Every object under ``prefix`` and behind ``after``, page by page. Folder markers are left out."""
-        start_after = after or None
-        while True:
-            page = self._call(lambda: self._page(bucket, prefix, start_after), bucket)  # noqa: B023
-            yield from (entry for entry in page if not entry.key.endswith("/"))
-            if len(page) < PAGE:
+        """Every object under ``prefix`` and behind ``after``, page by page. Folder markers are left out.
+
+        In the order of their keys, but where the store is slow to list many: then it is asked for one folder
+        after the other.
+        """
+        begin = {"start-after": after} if after else {}
+        for page, seconds in self._pages(bucket, prefix, begin):
+            yield from _files(page, after)
+            if page.more and seconds > SLOW_PAGE and _in_few_folders(page, prefix):
+                yield from self._by_folder(bucket, prefix, page.last)
                 return
-            start_after = page[-1].key
 
-    def _page(self, bucket: str, prefix: str, start_after: str | None) -> list[StoredObject]:
-        from itertools import islice
+    def _by_folder(self, bucket: str, prefix: str, after: str) -> Iterator[StoredObject]:
+        """The rest of a listing. Keeps the names of its folders, which are fewer than a page holds."""
+        folders: set[str] = set()
+        for page, _ in self._pages(bucket, prefix, {"delimiter": "/"}):
+            if len(page.folders) == PAGE:
+                yield from self._one_by_one(bucket, prefix, after)
+                return
+            yield from _files(page, after)
+            folders.update(page.folders)
+        for folder in sorted(folders):
+            if folder > after or after.startswith(folder):
+                yield from self.listing(bucket, folder, after=after if after.startswith(folder) else "")
 
-        listed = self.client.list_objects(bucket, prefix=prefix, recursive=True, start_after=start_after)
-        return [_stored(bucket, entry) for entry in islice(listed, PAGE)]
+    def _one_by_one(self, bucket: str, prefix: str, after: str) -> Iterator[StoredObject]:
+        """The rest of a listing, however slow."""
+        for page, _ in self._pages(bucket, prefix, {"start-after": after}):
+            yield from _files(page, after)
+
+    def _pages(self, bucket: str, prefix: str, asked: dict[str, str]) -> Iterator[tuple[Page, float]]:
+        """Pages of a listing, with the seconds that each took."""
+        query = {"list-type": "2", "delimiter": "", "max-keys": str(PAGE), "prefix": prefix, **asked}
+        while True:
+            started = time.monotonic()
+            page = self._call(lambda: self._page(bucket, query), bucket)  # noqa: B023
+            yield page, time.monotonic() - started
+            if not page.more:
+                return
+            query = {name: value for name, value in query.items() if name != "start-after"} | page.next
+
+    def _page(self, bucket: str, query: dict[str, str]) -> Page:
+        return read_page(bucket, self.client._execute("GET", bucket, query_params=dict(query)).data)
 
     def stat(self, bucket: str, key: str) -> StoredObject:
         """The object as it is now; ``ObjectChanged("vanished")`` when there is none."""
@@ -396,6 +416,17 @@ def _rewritten(key: str, how: str) -> ObjectChanged:
         f"{key}: the object was rewritten after the scan ({how}); nothing of it was "
         "published. Run the dataset again: the new content is a new object version.",
     )
+
+
+def _files(page: Page, after: str) -> Iterator[StoredObject]:
+    """Without markers of folders. Some stores begin anew where what ``after`` names is gone."""
+    return (found for found in page.objects if found.key > after and not found.key.endswith("/"))
+
+
+def _in_few_folders(page: Page, prefix: str) -> bool:
+    """Whether its objects lie in folders below the prefix, and in how many."""
+    below = [found.key[len(prefix) :].partition("/") for found in page.objects]
+    return any(slash for _, slash, _ in below) and len({name for name, _, _ in below}) <= FEW_FOLDERS
 
 
 def _stored(bucket: str, entry: Any) -> StoredObject:

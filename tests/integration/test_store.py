@@ -47,6 +47,41 @@ def test_lists_every_object_of_a_prefix_over_pages(
     assert listed[0].last_modified.tzinfo is not None
 
 
+@pytest.mark.parametrize("slow", [0.0, 60.0], ids=["slow store", "quick store"])
+def test_lists_each_object_once_whatever_the_folders(
+    store: ObjectStore, buckets: Buckets, monkeypatch: pytest.MonkeyPatch, slow: float
+) -> None:
+    """A slow store is asked for one folder after the other; not where the folders fill a page."""
+    monkeypatch.setattr("headgate.store.PAGE", 4)
+    monkeypatch.setattr("headgate.store.SLOW_PAGE", slow)
+    names = [
+        "a-1",
+        "a/b/c/1",
+        "a/b/c/2",
+        "a/b/d/1",
+        "a/b1",
+        "a/b2",
+        "a/b3",
+        "a/b4",
+        "a/b5",
+        "a1",
+        "a2",
+        "a3",
+        "b/1",
+    ]
+    keys = sorted([f"d/{name}" for name in names] + [f"many/{n // 2}/{n}" for n in range(12)] + ["many/z"])
+    for key in [*keys, "e/x"]:
+        store.put_bytes(buckets.landing, key, b"x")
+
+    for prefix in ("", "d/", "d/a", "many/"):
+        below = [key for key in [*keys, "e/x"] if key.startswith(prefix)]
+        assert sorted(found.key for found in store.listing(buckets.landing, prefix)) == sorted(below)
+        for after in below:
+            rest = [key for key in below if key > after]
+            found = store.listing(buckets.landing, prefix, after=after)
+            assert sorted(item.key for item in found) == sorted(rest), after
+
+
 def test_reads_a_stream_and_a_range_of_the_scanned_version(store: ObjectStore, buckets: Buckets) -> None:
     body = bytes(range(256)) * KIB
     store.put_bytes(buckets.landing, "d/a", body)

@@ -91,14 +91,14 @@ class Lookout:
                 known_pages.add(mark)
             unknown += new
             objects += len(page)
-            self._last_key = page[-1].key
+            self._last_key = max(self._last_key, *(item.key for item in page))
         self._known_pages, self.unknown = known_pages, frozenset(unknown)
         return objects
 
     def _behind(self) -> list[StoredObject]:
         found = list(self._store.listing(self._bucket, self._prefix, after=self._last_key))
         if found:
-            self._last_key = found[-1].key
+            self._last_key = max(item.key for item in found)
         return found
 
     def _glance(self, found: Sequence[StoredObject]) -> None:
