@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +43,12 @@ class Meter:
         self.cpu_s = self._cpu() - self._begin
 
     def _cpu(self) -> float:
+        """Seconds so far. Who is reaped while the processes are read is missed once, and not twice."""
+        first = self._read_cpu()
+        time.sleep(INTERVAL)
+        return max(first, self._read_cpu())
+
+    def _read_cpu(self) -> float:
         processes = read_processes()
         ticks = sum(processes[pid].ticks for pid in tree(processes, self._roots))
         own = os.times()
