@@ -14,6 +14,8 @@ from importlib import import_module
 
 from airflow.executors.local_executor import LocalExecutor
 
+from headgate.airflow_ext.lifeline import tie_forks
+
 log = logging.getLogger(__name__)
 
 # What a worker and the task in it import by themselves: the supervisor, the runner, the reader of DAG files.
@@ -64,8 +66,9 @@ class WarmLocalExecutor(LocalExecutor):
     """Forks its workers from a scheduler that has paid for the imports."""
 
     def start(self) -> None:
-        """Import, then fork."""
+        """Import, then fork workers that end with the scheduler."""
         preload()
+        tie_forks()
         super().start()
 
 
