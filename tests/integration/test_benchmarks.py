@@ -17,8 +17,6 @@ from tests.conftest import test_home as home_of_tests
 LINES = {
     r"psql \copy": "by hand",
     "staging + upsert": "by hand",
-    "staging + guarded upsert": "by hand",
-    "1 consumer": "consumers",
     "2 consumers": "consumers",
     "stream + 2 consumers": "consumers",
 }
