@@ -268,7 +268,7 @@ LOADED = [
         "one.parquet",
         parquet(*with_ten(480)),
         without(480, 5, 482),
-        [ten_is_bad(482, 3, '"482","2023","TX","Plant 482","482","ten","100"')],
+        [ten_is_bad(482, 3, "482,2023,TX,Plant 482,482,ten,100")],
     ),
     Loaded(
         "one.ndjson",

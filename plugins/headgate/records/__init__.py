@@ -4,7 +4,7 @@
 typed rows and rejects; ``encode_batches`` writes the bodies of messages; ``keys`` finds duplicate keys.
 """
 
-from headgate.records.batches import EncodedBatch, csv_text, encode_batches
+from headgate.records.batches import EncodedBatch, csv_pieces, csv_text, encode_batches
 from headgate.records.inspection import inspect_object, rematch
 from headgate.records.keys import (
     Duplicates,
@@ -16,6 +16,7 @@ from headgate.records.keys import (
 from headgate.records.model import ChunkPlan, Inspection, Limits, ParsedChunk, Sink
 from headgate.records.parse import parse_chunk, raw_records, reject_rows
 from headgate.records.refused import Refused
+from headgate.records.rescue import escaped
 from headgate.records.violations import SCHEMA as REJECTS_SCHEMA
 from headgate.records.violations import Violations, merge_rejects, rejects_table, rule_counts
 
@@ -30,10 +31,12 @@ __all__ = [
     "Refused",
     "Sink",
     "Violations",
+    "csv_pieces",
     "csv_text",
     "decode_keys",
     "encode_batches",
     "encode_keys",
+    "escaped",
     "find_duplicates",
     "inspect_object",
     "key_hashes",

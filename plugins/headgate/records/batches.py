@@ -15,6 +15,7 @@ from headgate.records.model import MIB
 
 ZSTD_LEVEL = 1  # on rows of numbers smaller than level 3, and in a third of the time
 _SPECIAL = ',"\n\r'  # what a text is quoted for
+_PIECE_BYTES = 4 * MIB
 _PART_BYTES = 256 * MIB  # of Arrow, written at once: a column of texts holds 2 GiB at most
 
 
@@ -46,12 +47,17 @@ def encode_batches(table: pa.Table, columns: Sequence[str], batch_bytes: int) ->
 
 def csv_text(table: pa.Table) -> bytes:
     """The rows as CSV without header: null is empty, the empty string is ``""``; quotes only where needed."""
-    return b"".join(bytes_of(_lines(part)) for part in _parts(table))
+    return b"".join(csv_pieces(table))
+
+
+def csv_pieces(table: pa.Table) -> Iterator[memoryview]:
+    """``csv_text`` in pieces, each made when it is asked for."""
+    return (bytes_of(_lines(part)) for part in _parts(table, _PIECE_BYTES))
 
 
 def _texts(table: pa.Table, batch_bytes: int) -> Iterator[tuple[memoryview, int]]:
     """CSV texts of about equal size, up to ``batch_bytes`` and a row, with their numbers of rows."""
-    for part in _parts(table):
+    for part in _parts(table, _PART_BYTES):
         lines = _lines(part)
         text, offsets = bytes_of(lines), offsets_of(lines)
         wanted = np.linspace(0, len(text), max(-(-len(text) // batch_bytes), 1) + 1)[1:]
@@ -62,8 +68,9 @@ def _texts(table: pa.Table, batch_bytes: int) -> Iterator[tuple[memoryview, int]
                 start = end
 
 
-def _parts(table: pa.Table) -> Iterator[pa.Table]:
-    rows = max(table.num_rows * _PART_BYTES // max(int(table.nbytes), _PART_BYTES), 1)
+def _parts(table: pa.Table, size: int) -> Iterator[pa.Table]:
+    """The table in slices of about ``size`` bytes of Arrow."""
+    rows = max(table.num_rows * size // max(int(table.nbytes), size), 1)
     return (table.slice(start, rows) for start in range(0, table.num_rows, rows))
 
 

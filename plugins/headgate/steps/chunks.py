@@ -19,7 +19,7 @@ from headgate.records import (
     EncodedBatch,
     Inspection,
     ParsedChunk,
-    csv_text,
+    csv_pieces,
     encode_batches,
     encode_keys,
     key_hashes,
@@ -91,7 +91,7 @@ def stage_chunk(
     found = chunk.found
     batches = encode_batches(table, found.inspection["staged_columns"], services.settings.batch_bytes)
     bodies = [batch.body for batch in batches]
-    packed = zstandard.ZstdCompressor(level=3).compress(csv_text(rejects))
+    packed = packed_rejects(rejects)
     name = staging.name_of(*bodies, packed, hashes)
     where = (found.dataset, found.object_id, chunk.plan.ordinal, name)
     services.store.put_bytes(services.staging, staging.batches_key(*where), b"".join(bodies))
@@ -106,6 +106,12 @@ def stage_chunk(
     )
     staged = staged_batches(found.object_id, chunk.plan.ordinal, table[ROW_NUMBER].to_numpy(), batches)
     services.ledger(ledger.record_staged, chunk.chunk_id, counts, staged, name=name, again=again)
+
+
+def packed_rejects(rejects: pa.Table) -> bytes:
+    """Bad rows as CSV, zstd. Packed piece by piece: in a bad file they are far longer than the chunk."""
+    packer = zstandard.ZstdCompressor(level=3).compressobj()
+    return b"".join([*map(packer.compress, csv_pieces(rejects)), packer.flush()])
 
 
 def staged_batches(

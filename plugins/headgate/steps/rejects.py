@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from headgate.ledger import REJECT_COLUMNS
+from headgate.records import escaped
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SLICE_ROWS = 16_384  # made ready at once: a chunk may have nothing but bad rows, with texts longer than it
 NUL_SHOWN = "\u2400"  # Postgres cannot store U+0000
 
 
@@ -19,7 +19,13 @@ def for_quarantine(rejects: pa.Table, chunk_id: int) -> pa.Table:
     """Rejects of ``headgate.records`` as a table of ``REJECT_COLUMNS``, violations as JSON."""
     import pyarrow as pa
 
-    violations = [json.dumps(entry, ensure_ascii=False) for entry in rejects["violations"].to_pylist()]
+    starts = range(0, max(rejects.num_rows, 1), SLICE_ROWS)
+    return pa.concat_tables([_for_quarantine(rejects.slice(start, SLICE_ROWS), chunk_id) for start in starts])
+
+
+def _for_quarantine(rejects: pa.Table, chunk_id: int) -> pa.Table:
+    import pyarrow as pa
+
     columns = {
         "chunk_id": pa.chunked_array([pa.repeat(chunk_id, rejects.num_rows)]),
         "row_number": rejects["row_number"],
@@ -29,7 +35,7 @@ def for_quarantine(rejects: pa.Table, chunk_id: int) -> pa.Table:
         "value": _storable(rejects["value"]),
         "reason": _storable(rejects["reason"]),
         "raw": _storable(rejects["raw"]),
-        "violations": _storable(pa.chunked_array([pa.array(violations, pa.string())])),
+        "violations": _storable(pa.chunked_array([violations_json(rejects["violations"])])),
     }
     return pa.table({name: columns[name] for name in REJECT_COLUMNS})
 
@@ -59,10 +65,35 @@ def from_csv(csv: bytes) -> pa.Table:
 
 def counts_by_rule(table: pa.Table) -> dict[str, int]:
     """Rejected rows by the rule of their first violation."""
-    return dict(Counter(table["rule"].to_pylist()))
+    counted = table["rule"].value_counts()
+    return dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
+
+
+def violations_json(violations: pa.ChunkedArray) -> pa.StringArray:
+    """Each row's violations as a JSON array of objects."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lists = violations.combine_chunks()
+    flat = lists.flatten()
+    members = [_member(name, pc.struct_field(flat, name)) for name in ("rule", "column", "value", "reason")]
+    objects = pc.binary_join_element_wise("{", pc.binary_join_element_wise(*members, ", "), "}", "")
+    ends = pc.cumulative_sum(pc.list_value_length(lists)).cast(pa.int32())
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, objects), ", ")
+    return pc.binary_join_element_wise("[", joined, "]", "")
+
+
+def _member(name: str, texts: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    quoted = pc.binary_join_element_wise('"', escaped(texts), '"', "")
+    return pc.binary_join_element_wise(f'"{name}": ', pc.fill_null(quoted, "null"), "")
 
 
 def _storable(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
+    if not pc.any(pc.match_substring(texts, "\x00")).as_py():
+        return texts
     return pc.replace_substring(texts, "\x00", NUL_SHOWN)
