@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headgate.checks.engine import Finding
+
+SLICE_ROWS = 65_536
 
 
 class Suite:
@@ -90,13 +91,21 @@ def _ask_about_all(columns: pa.Table, rules: Sequence[Rule]) -> dict[str, Findin
 
 
 def _ask_about_some(columns: pa.Table, rule: Rule, rows: NDArray[np.int64]) -> Finding:
-    """What is found in the only rows that may break the rule."""
-    from headgate.checks.engine import COUNTS, POSITIONS, engine
+    """What is found in the rows that may break the rule; in slices, as a cell is a Python object there."""
+    import numpy as np
+
+    from headgate.checks.engine import COUNTS, POSITIONS, Finding, engine
     from headgate.checks.frame import frame_of
 
     asked = POSITIONS if rule.is_critical else COUNTS
-    found = engine().validate([rule], frame_of(columns, [rule], rows), asked)[rule.id]
-    return replace(found, positions=None if found.positions is None else rows[found.positions])
+    positions, unexpected = [np.empty(0, np.int64)], 0
+    for start in range(0, rows.size, SLICE_ROWS):
+        part = rows[start : start + SLICE_ROWS]
+        found = engine().validate([rule], frame_of(columns, [rule], part), asked)[rule.id]
+        unexpected += found.unexpected
+        if found.positions is not None:
+            positions.append(part[found.positions])
+    return Finding(not unexpected, unexpected, np.concatenate(positions) if rule.is_critical else None)
 
 
 def _holds(finding: Finding) -> bool:
