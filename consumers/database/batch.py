@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from psycopg2 import sql
 
 from consumers.database.direct import Copied, Novelty, copy_directly, expect_distinct
-from consumers.database.refusal import Refusal, row_number
+from consumers.database.refusal import UNIQUE_VIOLATION, Refusal, row_number
 from consumers.database.session import Target
 from consumers.database.staging import Staged, parts_around, savepoint, split_records, stage_rows
 from headgate import db, message, receipts
@@ -153,7 +153,10 @@ class _Merge:
     def whole(self, rows: int) -> Merged:
         """All staged rows at once, as nearly always nothing is wrong."""
         with savepoint(self.cursor) as attempt:
-            merged = self._merge(self.target.stage, rows)
+            merged = self._merge(self.target.stage, rows, racing=False)
+        if attempt.problem and attempt.problem.sqlstate == UNIQUE_VIOLATION and not self.late:
+            with savepoint(self.cursor) as attempt:
+                merged = self._merge(self.target.stage, rows)
         if attempt.problem is None:
             return merged
         self.cursor.execute(db.template("consumer_numbers").format(stage=self.target.stage))
@@ -180,7 +183,7 @@ class _Merge:
             merged = self._merge(part, len(numbers))
         return merged if attempt.problem is None else self._around(numbers, attempt.problem)
 
-    def _merge(self, stage: sql.Composable, rows: int) -> Merged:
+    def _merge(self, stage: sql.Composable, rows: int, *, racing: bool = True) -> Merged:
         return receipts.merge(
             self.cursor,
             table=self.target.table,
@@ -193,6 +196,7 @@ class _Merge:
             version=self.batch.object_version,
             rows=rows,
             late=self.late,
+            racing=racing,
         )
 
     def _record(self, number: int) -> bytes:

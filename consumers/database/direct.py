@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg2 import errors
 
-from consumers.database.refusal import Refusal, row_number
+from consumers.database.refusal import UNIQUE_VIOLATION, Refusal, row_number
 from consumers.database.session import Target
 from consumers.database.staging import Copier, split_records
 from headgate import db
@@ -18,8 +18,6 @@ from headgate.receipts import RefusedRow
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
-
-UNIQUE_VIOLATION = "23505"
 
 # With more rows than this that are refused one by one, the batch is merged: the staging table, which has no
 # index and no log, bears the search for them more easily.

@@ -14,6 +14,8 @@ from headgate.receipts import RefusedRow
 # 54 limits (a text too long to be indexed), P0 raised by a trigger of the table's owner.
 _ROW_CLASSES = ("21", "22", "23", "44", "54", "P0")
 
+UNIQUE_VIOLATION = "23505"
+
 # NOT NULL and CHECK: "Failing row contains (…)".
 _WHOLE_ROW = ("23502", "23514")
 

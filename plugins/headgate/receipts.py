@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 
+# The first version of PostgreSQL whose MERGE tells what it did: 17.
+MERGE_RETURNING = 170_000
+
+
 @dataclass(frozen=True)
 class Lateness:
     """How a message stands to what was published since: see ``sql/queries/receipt_lateness.sql``."""
@@ -105,14 +109,18 @@ def merge(
     version: int,
     rows: int,
     late: bool,
+    racing: bool = True,
 ) -> Merged:
     """Merge the `rows` rows of `stage` (`columns` and ``_row_number``) into `table` by `key`.
 
     Only `columns` are written to rows that exist. The keys of `stage` must be distinct and not NULL.
+    Not `racing` is faster, and a unique violation where somebody else inserts one of the keys meanwhile.
     """
     names = _identifiers(table, stage, columns, key)
     values = {"dataset": dataset, "lineage": lineage, "object_id": object_id, "version": version}
-    cursor.execute(template("merge_rows_late" if late else "merge_rows").format(**names), values)
+    once = not racing and not late and cursor.connection.server_version >= MERGE_RETURNING
+    statement = "merge_matched" if once else "merge_rows_late" if late else "merge_rows"
+    cursor.execute(template(statement).format(**names), values)
     inserted, updated = one(cursor)
     superseded = 0
     if inserted + updated < rows:
@@ -134,21 +142,26 @@ def _identifiers(
         "key": _listed(key),
         "stage_columns": _listed(columns, "s"),
         "stage_key": _listed(key, "s"),
+        "stage_values": _listed(values, "s"),
         "existing_columns": _listed(columns, "e"),
         "target_columns": _listed(values, "t"),
         "excluded_columns": _listed(values, "excluded"),
         "same_key": _equal(key, "e", "s"),
         "same_key_target": _equal(key, "t", "s"),
-        "assignments": sql.SQL(", ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("excluded", name))
-            for name in values
-        ),
+        "assignments": _assigned(values, "excluded"),
+        "stage_assignments": _assigned(values, "s"),
     }
 
 
 def _listed(names: Sequence[str], alias: str | None = None) -> sql.Composable:
     prefix = (alias,) if alias else ()
     return sql.SQL(", ").join(sql.Identifier(*prefix, name) for name in names)
+
+
+def _assigned(names: Sequence[str], source: str) -> sql.Composable:
+    return sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier(source, name)) for name in names
+    )
 
 
 def _equal(names: Sequence[str], left: str, right: str) -> sql.Composable:

@@ -263,6 +263,26 @@ def apply_all(lab: Lab, name: str, batches: list[object]) -> None:
         assert lab.handle(handler, *batches) == [Done()] * len(batches)  # type: ignore[arg-type]
 
 
+def test_a_key_that_somebody_inserts_during_the_merge_is_merged_with(
+    lab: Lab, handler: DatabaseHandler
+) -> None:
+    """MERGE has found that it is not there, waits for it and is refused."""
+    lab.handle(handler, lab.batch(lab.thing("b.csv", 1), many(1)))
+    other_thing, thing = lab.thing("a.csv", 2), lab.thing("b.csv", 3)
+    with ThreadPoolExecutor(1) as pool, closing(psycopg2.connect(lab.database.admin_url)) as other:
+        other.cursor().execute(
+            "INSERT INTO lab.things (id, note, _object_id, _row_number, _object_version)"
+            " VALUES ('k0000003', 'old', %s, 1, 2)",
+            (other_thing.object_id,),
+        )
+        handling = pool.submit(lab.handle, handler, lab.batch(thing, many(5)))
+        eventually(lambda: lab.sql("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%%MERGE INTO%%'"), 20)
+        eventually(lambda: lab.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 20)
+        other.commit()
+        assert handling.result() == [Done()]
+    assert lab.counts(thing) == lab.counts(thing) | {"rows": 5, "inserted": 3, "updated": 1, "unchanged": 1}
+
+
 def test_after_a_conflict_each_message_has_a_transaction_of_its_own_for_a_while(
     lab: Lab, handler: DatabaseHandler
 ) -> None:

@@ -106,6 +106,18 @@ def test_an_equal_row_of_another_file_passes_to_the_newer_one(lab: Lab) -> None:
     assert lab.rows() == {"x": (1, "a")}
 
 
+def test_rows_of_a_newer_object_that_was_given_up_are_not_overwritten(lab: Lab) -> None:
+    newer = lab.thing("b.csv", 2)
+    lab.send(lab.batch(newer, [("x", 2, "b")]))
+    lab.consume()
+    lab.publish_state(newer, "held")
+    older = lab.thing("a.csv", 1)
+    lab.send(lab.batch(older, [("x", 1, "a"), ("y", 1, "a")]))
+    lab.consume()
+    assert lab.rows() == {"x": (2, "b"), "y": (1, "a")}
+    assert lab.counts(older) == counted(rows=2, inserted=1, superseded=1)
+
+
 def test_files_published_together_end_in_their_order_however_they_arrive(lab: Lab) -> None:
     one, two, three = (lab.thing(name, version) for version, name in enumerate("abc", 1))
     lab.send(
