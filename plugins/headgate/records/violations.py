@@ -101,7 +101,10 @@ def rule_counts(rejects: pa.Table) -> dict[str, int]:
 
 def merge_rejects(*tables: pa.Table) -> pa.Table:
     """Rejects of one chunk from several places, in row order, each row once with all its violations."""
-    table = pa.concat_tables(tables).combine_chunks().sort_by("row_number")
+    filled = [table for table in tables if table.num_rows]
+    if len(filled) < 2:
+        return filled[0] if filled else SCHEMA.empty_table()
+    table = pa.concat_tables(filled).combine_chunks().sort_by("row_number")
     numbers = table["row_number"].to_numpy()
     if np.unique(numbers).size == numbers.size:
         return table
