@@ -108,8 +108,12 @@ class Bench:
             apply_contract(conn, self.contract(shape, dataset))
 
     def empty_ledger(self, dataset: str) -> None:
-        """Forget every run; what landed and was staged of this dataset goes, too."""
-        self.sql("TRUNCATE headgate.run, headgate.receipt, headgate.event CASCADE")
+        """Forget every run of this dataset, and what landed and was staged of it."""
+        of_objects = "WHERE object_id IN (SELECT object_id FROM headgate.object WHERE dataset = %s)"
+        for table in ("receipt", "quarantine", "adoption", "chunk"):
+            self.sql(f"DELETE FROM headgate.{table} {of_objects}", (dataset,))
+        for table in ("object", "run", "event"):
+            self.sql(f"DELETE FROM headgate.{table} WHERE dataset = %s", (dataset,))
         for bucket in (LANDING, self.services.staging):
             for stored in list(self.services.store.listing(bucket, f"{dataset}/")):
                 self.services.store.delete(bucket, stored.key)
@@ -135,7 +139,9 @@ class Bench:
 
     # -- SQL ----------------------------------------------------------------------------------
 
-    def sql(self, statement: str, values: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+    def sql(
+        self, statement: str, values: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
         """One statement as the superuser, committed; its rows."""
         with closing(psycopg2.connect(self.url)) as conn:
             conn.autocommit = True

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class Consumers(Line):
 
     def check(self, bench: Bench, workload: Workload) -> None:
         bench.expect(self.table, workload)
-        expect_receipts(bench, workload)
+        expect_receipts(bench, workload, self.staged)
 
     def finish(self, bench: Bench) -> None:
         self.begun.close()
@@ -111,11 +111,14 @@ def consumers(bench: Bench, staged: Staged, count: int) -> Iterator[None]:
 
 def wait_until_subscribed(bench: Bench, staged: Staged, started: list[subprocess.Popen[bytes]]) -> None:
     queue = topology.rows_queue(staged.dataset)
+
+    def subscribed() -> bool:
+        if any(process.poll() is not None for process in started):
+            raise Wrong(f"a consumer did not start: see {bench.home}/logs/bench-consumers.log")
+        return channel.queue_declare(queue, passive=True).method.consumer_count == len(started)
+
     with channel_of(bench) as channel:
-        while channel.queue_declare(queue, passive=True).method.consumer_count < len(started):
-            if any(process.poll() is not None for process in started):
-                raise Wrong(f"a consumer did not start: see {bench.home}/logs/bench-consumers.log")
-            time.sleep(POLL)
+        wait_until(subscribed, "consumers do not subscribe")
 
 
 def hold(ledger: Connection, staged: Staged) -> None:
@@ -127,27 +130,36 @@ def hold(ledger: Connection, staged: Staged) -> None:
 def wait_until_held(bench: Bench, count: int) -> None:
     """Until so many consumers stand at the lock."""
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    while bench.sql(waiting)[0][0] < count:
-        time.sleep(POLL)
+    wait_until(lambda: bench.sql(waiting)[0][0] >= count, "consumers do not come to the lock")
 
 
 def wait_for_receipts(ledger: Connection, staged: Staged) -> None:
     """Until every batch of the file is applied."""
     ledger.autocommit = True
-    deadline = time.monotonic() + PATIENCE
+
+    def received() -> bool:
+        cursor.execute("SELECT count(*) FROM headgate.receipt WHERE object_id = %s", (staged.object_id,))
+        return cursor.fetchone() == (staged.batches,)
+
     with ledger.cursor() as cursor:
-        while time.monotonic() < deadline:
-            cursor.execute("SELECT count(*) FROM headgate.receipt WHERE object_id = %s", (staged.object_id,))
-            if cursor.fetchone() == (staged.batches,):
-                return
-            time.sleep(POLL)
-    raise Wrong(f"after {PATIENCE:.0f} s there are receipts missing of the {staged.batches} batches")
+        wait_until(received, f"there are receipts missing of the {staged.batches} batches")
 
 
-def expect_receipts(bench: Bench, workload: Workload) -> None:
+def wait_until(condition: Callable[[], bool], problem: str) -> None:
+    """``Wrong`` with the problem when it does not come true in ``PATIENCE`` seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Wrong(f"after {PATIENCE:.0f} s {problem}")
+        time.sleep(POLL)
+
+
+def expect_receipts(bench: Bench, workload: Workload, staged: Staged) -> None:
     """``Wrong`` unless the receipts say of every row what had to become of it."""
     [counts] = bench.sql(
         "SELECT sum(inserted)::bigint, sum(updated)::bigint, sum(unchanged)::bigint FROM headgate.receipt"
+        " WHERE object_id = %s",
+        (staged.object_id,),
     )
     found = dict(zip(("inserted", "updated", "unchanged"), counts, strict=True))
     expected = dict.fromkeys(found, 0)

@@ -83,10 +83,12 @@ SELECT object_id, state, (SELECT count(*) FROM headgate.batch JOIN headgate.chun
                           WHERE chunk.object_id = object.object_id)
 FROM headgate.object WHERE run_id = %s AND state <> 'loaded'"""
 # As before the file was sent for the first time.
-UNSENT = """\
-DELETE FROM headgate.receipt;
-UPDATE headgate.batch SET streamed_at = NULL;
-UPDATE headgate.chunk SET state = 'staged'"""
+UNSENT = (
+    "DELETE FROM headgate.receipt WHERE object_id = %(object)s",
+    "UPDATE headgate.batch SET streamed_at = NULL"
+    " WHERE chunk_id IN (SELECT chunk_id FROM headgate.chunk WHERE object_id = %(object)s)",
+    "UPDATE headgate.chunk SET state = 'staged' WHERE object_id = %(object)s",
+)
 
 
 def succeeded(bench: Bench, workload: Workload, dataset: str) -> int:
@@ -115,8 +117,8 @@ def validate_lane(share: Share, suite: Path) -> None:
 
 def unsend(bench: Bench, staged: Staged) -> None:
     """An empty queue, no receipts: the file as it was after the gate."""
-    for statement in UNSENT.split(";"):
-        bench.sql(statement)
+    for statement in UNSENT:
+        bench.sql(statement, {"object": staged.object_id})
     with channel_of(bench) as channel:
         topology.declare(channel, [staged.dataset])
         channel.queue_purge(topology.rows_queue(staged.dataset))
