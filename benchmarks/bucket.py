@@ -32,6 +32,7 @@ KNOWN = Path(__file__).with_name("bucket.sql")
 def figures(bench: Bench, sizes: Sequence[int]) -> Figures:
     """A line for each layout and size."""
     layouts = [(layout, size) for size in sizes for layout in ("folders", "flat")]
+    bench.sql("TRUNCATE headgate.run CASCADE")
     for layout, size in layouts:
         write(bench, name(layout, size), size, folders=layout == "folders")
     restart_store(bench)  # it would not notice them for minutes
