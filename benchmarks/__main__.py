@@ -70,7 +70,7 @@ def arguments() -> argparse.Namespace:
     add("--changes", nargs="+", choices=CHANGES, help="instead of the plan's")
     add("--indexes", nargs="+", type=int, choices=range(9), metavar="N", help="0 to 8, instead of the plan's")
     add("--repeat", type=int, default=3, metavar="N", help="runs of each line with each workload (3)")
-    add("--large", action="store_true", help="ten million rows, too")
+    add("--large", action="store_true", help="more with a million rows, and ten million: two hours")
     add("--quick", action="store_true", help="a few rows, once: does it work?")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, help="loads, growth, latency; all")
     add(
