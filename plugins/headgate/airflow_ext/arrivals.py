@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ALIVE = ["queued", "running"]
 LONGEST_PAUSE = 60.0  # seconds between looks where the store announces, and while a server is away
+BREATH = 0.5  # seconds after a look in which no announcement leads to another
 KEYS_TOLD = 10  # of an event
 
 
@@ -67,7 +68,8 @@ class ArrivalTrigger(BaseEventTrigger):
                 if starts.due(unknown, time.monotonic()) and not await self._scan_is_coming():
                     starts.started(unknown, time.monotonic())
                     yield TriggerEvent(told(unknown))  # type: ignore[no-untyped-call]
-                await bell.rung_within(pause)
+                await asyncio.sleep(min(pause, BREATH))
+                await bell.rung_within(max(pause - BREATH, 0.0))
         finally:
             BELLS.discard(bell)
             lookout.leave()

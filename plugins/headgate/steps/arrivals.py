@@ -16,7 +16,7 @@ from headgate.ledger.objects import pages
 from headgate.steps.services import Ledger
 from headgate.store import PAGE, ObjectStore, StoredObject
 
-KEYS_AT_ONCE = 100  # announced keys that are looked up one by one; for more the whole listing is read
+KEYS_AT_ONCE = 100  # that are looked up one by one; any of them starts a run, which takes all there are
 FIRST_REPEAT, LONGEST_REPEAT = 60.0, 3600.0  # seconds until a start that took nothing is tried again
 
 
@@ -61,15 +61,16 @@ class Lookout:
     def look(self, keys: Collection[str] = ()) -> float:
         """Look at these keys, or for whatever has arrived; seconds until it should look again."""
         started = time.monotonic()
-        if started >= self._sweep_at or len(keys) > KEYS_AT_ONCE:
-            objects = self._sweep()
-            took = time.monotonic() - started
-            self._sweep_at = time.monotonic() + SWEEPS.pause(self, took) if objects > PAGE else 0.0
+        if started >= self._sweep_at:
+            if self._sweep() > PAGE:
+                ended = time.monotonic()
+                self._sweep_at = ended + SWEEPS.pause(self, ended - started)
+                return 0.0
         elif keys:
-            self._glance(list(self._named(keys)))
+            self._glance(list(self._named(sorted(keys)[:KEYS_AT_ONCE])))
         else:
             self._glance(self._behind())
-        return GLANCES.pause(self, 0.0 if self._sweep_at > started else time.monotonic() - started)
+        return GLANCES.pause(self, time.monotonic() - started)
 
     def sweep_next(self) -> None:
         """Something may have been missed: the next look goes through the whole listing."""
@@ -110,7 +111,7 @@ class Lookout:
 
     def _named(self, keys: Collection[str]) -> Iterator[StoredObject]:
         """Objects by their listing: only that has the time of arrival to the fraction of a second."""
-        for key in sorted(keys):
+        for key in keys:
             first = next(iter(self._store.listing(self._bucket, key)), None)
             if first is not None and first.key == key and key.startswith(self._prefix):
                 yield first
