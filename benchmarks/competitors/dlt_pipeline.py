@@ -1,4 +1,4 @@
-"""One CSV file into one Postgres table by dlt's upsert merge, in the environment of ``requirements-bench.lock``.
+"""One CSV file into a Postgres table by dlt's upsert merge, in the environment of requirements-bench.lock.
 
     DESTINATION=postgresql://… python dlt_pipeline.py HOW FILE --dataset SCHEMA --table TABLE --key a,b
         --types a=text,b=integer,… --state FOLDER
