@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -161,14 +161,16 @@ class Trip:
         )
         return found[0] if found else None
 
-    def wait_for(self, step: str, *states: str) -> int:
-        """Until the step has come so far; the process id of its task."""
+    def wait_for(self, step: str, *states: str) -> None:
+        """Until the step has come so far."""
+        if self.see(step, *states) is None:
+            self.trouble.append(f"{step} was over too soon")
+
+    def see(self, step: str, *states: str) -> int | None:
+        """The process id of the step's task when it has come so far, none when it was over before."""
         until(lambda: self.task(step, (*states, "success", "failed")), f"{self.dataset} comes to {step}", 180)
         found = self.task(step, states)
-        if found is None:
-            self.trouble.append(f"{step} was over too soon")
-            return 0
-        return found[0]
+        return found[0] if found else None
 
     def wait_for_end(self) -> None:
         """Until Airflow has ended the run."""
@@ -299,15 +301,31 @@ def drill_of(name: str, story: str, faults: list[Fault], *, together: bool) -> N
 
 
 def kill_task(step: str, trip: Trip, rng: Random, *, supervisor: bool = False) -> None:
-    """SIGKILL to the process of a task of this step; ``supervisor``: to the worker process above it, too."""
-    pid = trip.wait_for(step, "running")
-    time.sleep(0.5 * rng.random())
-    process = psutil.Process(pid)
-    victims = [process.parent(), process] if supervisor else [process]
-    for victim in victims:
+    """SIGKILL to the process of a task of this step; ``supervisor``: to the worker process above it, too.
+
+    A task of a second may end under the drill's hands; then one of the next step is killed.
+    """
+    for candidate in STEPS[STEPS.index(step) :]:
+        pid = trip.see(candidate, "running")
+        time.sleep(0.1 * rng.random())
+        if pid and kill_process(pid, trip, supervisor=supervisor):
+            return
+    trip.trouble.append(f"{step} and all steps after it were over too soon")
+
+
+def kill_process(pid: int, trip: Trip, *, supervisor: bool) -> bool:
+    """Whether it was still there."""
+    try:
+        process = psutil.Process(pid)
+        victim = process.parent() if supervisor else process
         assert victim is not None
         assert victim.environ().get(MARK) == str(trip.stack.layout.home), f"{victim} is not ours"
         victim.kill()
+    except psutil.NoSuchProcess:
+        return False
+    with suppress(psutil.NoSuchProcess):  # it ends with its worker
+        process.kill()
+    return True
 
 
 def kill_program(name: str, trip: Trip) -> None:
