@@ -144,6 +144,7 @@ class DatabaseHandler:
             except Retriable as error:
                 if not is_conflict(error):
                     raise
+                log.info("conflict with another consumer, trying again", attempt=attempt, reason=str(error))
             time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  jitter
         return self._transact(session, [item], ordered=True)
 
