@@ -21,7 +21,7 @@ from benchmarks import bucket, dag_files, history
 from benchmarks.bench import Bench
 from benchmarks.control_plane import CASES, Case, Ledger
 from benchmarks.harness import Figures
-from benchmarks.plans import Account, Rehearsal, rehearsal
+from benchmarks.rehearsal import Rehearsal, rehearsal
 from headgate.db import migrate
 from headgate.stack import connections, postgres
 
@@ -106,10 +106,7 @@ def postgres_url(bench: Bench) -> str:
 def cost(conn: Rehearsal, world: Ledger, case: Case) -> Cost:
     """Of one case, after a first time that warms up."""
     times = [timed(world, case) for _ in range(TIMES + 1)][1:]
-    conn.account = Account()
-    case(world)
-    pages, conn.account = conn.account.pages, None
-    return Cost(round(statistics.median(times), 1), pages)
+    return Cost(round(statistics.median(times), 1), conn.pages_of(lambda: case(world)))
 
 
 def timed(world: Ledger, case: Case) -> float:

@@ -6,13 +6,14 @@ Costs are the pages that Postgres looks at, which no other program of the machin
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks import history
 from benchmarks.control_plane import CASES, Ledger
-from benchmarks.plans import Account, rehearsal
+from benchmarks.rehearsal import rehearsal
 from tests.conftest import fresh_database
 
 if TYPE_CHECKING:
@@ -34,14 +35,10 @@ def pages(servers: Servers, template: str) -> dict[str, list[int]]:
             database = stack.enter_context(fresh_database(servers, template))
             history.write(database.admin_url, messages)
             conn = stack.enter_context(rehearsal(database.admin_url))
+            world = Ledger(conn, messages // history.MESSAGES_A_RUN)
             for name, case in CASES.items():
-                case(
-                    Ledger(conn, messages // history.MESSAGES_A_RUN)
-                )  # it sets the hints of rows that are new
-                conn.account = account = Account()
-                case(Ledger(conn, messages // history.MESSAGES_A_RUN))
-                conn.account = None
-                found[name].append(account.pages)
+                case(world)  # sets the hints of rows that are new
+                found[name].append(conn.pages_of(partial(case, world)))
     return found
 
 
