@@ -114,11 +114,22 @@ def tree(processes: dict[int, Process], roots: Iterable[int]) -> set[int]:
 def resident(pid: int) -> int:
     """Resident bytes without shared memory segments, which all backends of Postgres have in common."""
     try:
-        lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+        return sum(sizes(str(pid), "RssAnon", "RssFile"))
     except OSError:
         return 0
-    sizes = {name: value for name, _, value in (line.partition(":") for line in lines)}
-    return sum(int(sizes[name].split()[0]) * 1024 for name in ("RssAnon", "RssFile") if name in sizes)
+
+
+def peak() -> int:
+    """Most resident bytes that this process ever had; ``getrusage`` may tell those of its parent."""
+    return sum(sizes("self", "VmHWM"))
+
+
+def sizes(process: str, *wanted: str) -> Iterator[int]:
+    """These lines of /proc/PID/status, in bytes; a process that ends has none of them."""
+    for line in (PROC / process / "status").read_text(errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name in wanted:
+            yield int(value.split()[0]) * 1024
 
 
 def title(pid: int, command: str) -> str:
@@ -157,8 +168,8 @@ NAMES = {
     "api-server": "airflow api-server",
     "api_server": "airflow api-server",
     "triggerer": "airflow triggerer",
-    "airflow task": "airflow task",
-    "LocalExecutor": "airflow worker",
+    "airflow worker -- LocalExecutor": "airflow worker",
+    "airflow worker": "airflow task",
     "scheduler": "airflow scheduler",
     "psql": "psql",
     "pgloader": "pgloader",

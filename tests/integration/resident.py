@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
+from benchmarks.meter import peak
 from headgate.checks import Suite
 from headgate.contract import Contract
 from headgate.paths import expectations_dir
@@ -44,12 +44,6 @@ def consume() -> None:
     except SystemExit as end:
         if end.code:
             raise
-
-
-def peak() -> int:
-    """Of this program alone: what getrusage says may be of the process that started it."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 if __name__ == "__main__":

@@ -73,6 +73,8 @@ def test_the_time_of_a_child_that_has_ended_is_counted() -> None:
         ("postgres: airflow airflow 127.0.0.1(4711) idle", "postgres airflow"),
         ("postgres: checkpointer ", "postgres checkpointer"),
         ("/venv/bin/python /venv/bin/headgate-consumer database", "consumer"),
+        ("airflow worker -- LocalExecutor: egrid_plants.scan scheduled__2026-11-22", "airflow worker"),
+        ("airflow worker -- 019aaa1c-7ac5-7fd6-b15d-96b6dd3a9b0b", "airflow task"),
         ("/usr/bin/something", "something"),
     ],
 )
