@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,13 @@ import psycopg2
 import pytest
 import yaml
 
+from benchmarks.stack import OwnDags
 from headgate import paths
 from headgate.cli.airflow_api import Airflow
 from headgate.contract import load_contract
 from headgate.contract.registry import apply_contract
 from headgate.db import connect
-from headgate.stack import Stack, connections, postgres
-from headgate.stack.programs import Program
+from headgate.stack import connections, postgres
 from headgate.store import ObjectStore
 from tests.integration.lab import DOCUMENT
 from tests.polling import eventually
@@ -30,21 +29,8 @@ DATASET = "arriving"
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-class ArrivalStack(Stack):
+class ArrivalStack(OwnDags):
     """The private stack with one dataset, which starts on arrival and has no schedule."""
-
-    @property
-    def dags(self) -> Path:
-        return self.layout.home / "dags"
-
-    def programs(self) -> list[Program]:
-        own = {"AIRFLOW__CORE__DAGS_FOLDER": str(self.dags)}
-        return [
-            replace(program, environment={**program.environment, **own})
-            if program.name.startswith("airflow")
-            else program
-            for program in super().programs()
-        ]
 
     def write_dags(self) -> None:
         """A folder of DAGs as the project's."""

@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
 from random import Random
@@ -25,14 +25,15 @@ import psutil
 import psycopg2
 import yaml
 
+from benchmarks.stack import OwnDags
 from headgate import paths
 from headgate.cli.airflow_api import Airflow
 from headgate.contract import load_contract
 from headgate.contract.registry import apply_contract
 from headgate.db import connect
 from headgate.settings import Settings
-from headgate.stack import Stack, connections, postgres
-from headgate.stack.programs import MARK, Program
+from headgate.stack import connections, postgres
+from headgate.stack.programs import MARK
 from headgate.stack.supervisor import Process
 from headgate.store import ObjectStore
 from tests.conftest import CHECKOUT, Servers
@@ -55,22 +56,11 @@ QUICK = {
 }
 
 
-class DrillStack(Stack):
+class DrillStack(OwnDags):
     """The private stack, with the drills' DAGs and an Airflow that notices its dead sooner."""
 
-    @property
-    def dags(self) -> Path:
-        return self.layout.home / "dags"
-
-    def programs(self) -> list[Program]:
-        """The same programs, those of Airflow with other settings."""
-        own = QUICK | {"AIRFLOW__CORE__DAGS_FOLDER": str(self.dags), "HEADGATE_BATCH_BYTES": "8192"}
-        return [
-            replace(program, environment={**program.environment, **own})
-            if program.name.startswith("airflow")
-            else program
-            for program in super().programs()
-        ]
+    def airflow_settings(self) -> dict[str, str]:
+        return super().airflow_settings() | QUICK | {"HEADGATE_BATCH_BYTES": "8192"}
 
     @cached_property
     def settings(self) -> Settings:
