@@ -18,10 +18,9 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import memory, picture, plan, report
+from benchmarks import picture, plan, report, whole_dag
 from benchmarks.bench import Bench
 from benchmarks.harness import CHANGES, SHAPES, Figures, Result, Workload, compare
-from benchmarks.lines import all_lines
 from headgate.errors import HeadgateError
 from headgate.paths import CHECKOUT
 
@@ -40,7 +39,7 @@ def main() -> int:
         bench.start()
         results = load_all(bench, options) if "loads" in options.parts else []
         others = [part for part in PARTS[1:] if part in options.parts]
-        figures = memory.growth(results)
+        figures = whole_dag.memory(results)
         figures += [each for part in others for each in figures_of(part, bench, options)]
         save(bench, options, results, figures)
     except HeadgateError as error:
@@ -53,14 +52,14 @@ def main() -> int:
 
 
 def list_lines() -> int:
-    for line in all_lines():
+    for line in plan.all_lines():
         print(f"{line.name} ({line.group})\n    {line.config}")
     return 0
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=(__doc__ or "").partition(chr(10))[0]
+        prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--lines", nargs="+", metavar="NAME", help="only these; --list names them")
@@ -98,7 +97,7 @@ def load_all(bench: Bench, options: argparse.Namespace) -> list[Result]:
     """Measure the plan; the files are written after each workload, so that nothing measured is lost."""
     results: list[Result] = []
     for part in parts_of(options):
-        results += compare(bench, part.lines(all_lines()), part.workload, options.repeat, say)
+        results += compare(bench, part.lines(), part.workload, options.repeat, say)
         save(bench, options, results, [])
     return results
 
@@ -127,7 +126,7 @@ def save(
     bench: Bench, options: argparse.Namespace, results: Sequence[Result], figures: Sequence[Figures]
 ) -> None:
     """Write the JSON file and the picture."""
-    document = report.document(bench, all_lines(), results, figures)
+    document = report.document(bench, plan.all_lines(), results, figures)
     for path in (options.json, options.svg):
         path.parent.mkdir(parents=True, exist_ok=True)
     report.write(options.json, document, add=options.add)

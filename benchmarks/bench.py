@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import cached_property
 from math import isclose
 from pathlib import Path
@@ -20,37 +19,26 @@ from benchmarks import rows
 from benchmarks.harness import SHAPES, Workload, Wrong
 from benchmarks.rows import Facts
 from benchmarks.shapes import LANDING, document, shape_of, suite_of
+from benchmarks.stack import OwnDags
 from headgate import paths
+from headgate.cli.airflow_api import Airflow
 from headgate.contract import Contract, contract_from_document
 from headgate.contract.registry import apply_contract
 from headgate.db import connect
 from headgate.settings import Settings, read_settings
-from headgate.stack import Part, Stack, connections, postgres
+from headgate.stack import Part, connections, postgres
 from headgate.stack.catalogue import SERVERS
-from headgate.stack.programs import Program
 from headgate.steps.services import Services
 
 HERE = Path(__file__).resolve().parent
 
 
-class BenchStack(Stack):
-    """The private stack as users start it; Airflow reads the bench's DAGs instead of the project's."""
+class BenchStack(OwnDags):
+    """With the connection that people's hand-written DAGs use."""
 
-    @property
-    def dags(self) -> Path:
-        return self.layout.home / "dags"
-
-    def programs(self) -> list[Program]:
-        own = {
-            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
-            "AIRFLOW_CONN_WAREHOUSE": postgres.admin_url(self.ports, self.secrets, postgres.DATABASE),
-        }
-        return [
-            replace(program, environment={**program.environment, **own})
-            if program.name.startswith("airflow")
-            else program
-            for program in super().programs()
-        ]
+    def airflow_settings(self) -> dict[str, str]:
+        warehouse = postgres.admin_url(self.ports, self.secrets, postgres.DATABASE)
+        return super().airflow_settings() | {"AIRFLOW_CONN_WAREHOUSE": warehouse}
 
 
 class Bench:
@@ -69,21 +57,32 @@ class Bench:
         self.write_dags()
         self.stack.up(Part.INFRA)
         os.environ.update(connections.settings(self.stack.ports, self.stack.secrets))
-        self.stop_all_but_servers()
+        self.stop(lambda program: program not in SERVERS)
         for schema in ("plain", "base"):
             self.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
 
     def bring(self, part: Part) -> None:
         """Have just this part of the stack running."""
         if part is not self.part:
-            self.stack.up(Part.ALL) if part is Part.ALL else self.stop_all_but_servers()
+            if part is Part.ALL:
+                self.stack.up(Part.ALL)
+            else:
+                self.stop(lambda program: program not in SERVERS)
             self.part = part
 
-    def stop_all_but_servers(self) -> None:
-        running = [p for p in self.stack.client.processes() if p.pid and p.program not in SERVERS]
+    def stop(self, chosen: Callable[[str], bool]) -> None:
+        """Stop the programs whose name is chosen, and wait until they have ended."""
+        running = [p for p in self.stack.client.processes() if p.pid and chosen(p.program)]
         for process in running:
             self.stack.client.stop(process)
         self.stack.wait_for_stop({process.name for process in running})
+
+    def airflow(self, dag_id: str) -> Airflow:
+        """Airflow, once it knows the DAG."""
+        api = Airflow.from_settings(self.settings)
+        api.wait_for_dag(dag_id)
+        api.unpause(dag_id)
+        return api
 
     def write_dags(self) -> None:
         """A folder of DAGs: ``whole_<shape>`` of Headgate for each shape, and what people write by hand."""
@@ -102,10 +101,10 @@ class Bench:
         """The contract of a dataset of this shape."""
         return contract_from_document(document(shape, dataset), dataset)
 
-    def apply(self, shape: str, dataset: str) -> None:
+    def apply(self, contract: Contract) -> None:
         """Bring registry and table to the contract."""
         with closing(connect(self.settings.require("owner_url"))) as conn:
-            apply_contract(conn, self.contract(shape, dataset))
+            apply_contract(conn, contract)
 
     def empty_ledger(self, dataset: str) -> None:
         """Forget every run of this dataset, and what landed and was staged of it."""
@@ -114,8 +113,12 @@ class Bench:
             self.sql(f"DELETE FROM headgate.{table} {of_objects}", (dataset,))
         for table in ("object", "run", "event"):
             self.sql(f"DELETE FROM headgate.{table} WHERE dataset = %s", (dataset,))
+        self.sweep(f"{dataset}/")
+
+    def sweep(self, prefix: str) -> None:
+        """Remove what is landed and staged below the prefix."""
         for bucket in (LANDING, self.services.staging):
-            for stored in list(self.services.store.listing(bucket, f"{dataset}/")):
+            for stored in list(self.services.store.listing(bucket, prefix)):
                 self.services.store.delete(bucket, stored.key)
 
     def root_pids(self) -> list[int]:
@@ -192,9 +195,10 @@ class Bench:
 
         It has four columns more, which say where a row came from; ``object_id`` is of the object before.
         """
-        table = self.contract(workload.shape, dataset).qualified_table
+        contract = self.contract(workload.shape, dataset)
+        table = contract.qualified_table
         self.sql(f"DROP TABLE IF EXISTS {table}")
-        self.apply(workload.shape, dataset)
+        self.apply(contract)
         lineage = {
             "_object_id": str(object_id),
             "_row_number": "row_number() OVER ()",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.harness import Figures, Wrong
+from benchmarks.meter import peak
 from benchmarks.shapes import LANDING
 from headgate.contract.registry import registered
 from headgate.settings import read_settings
@@ -35,7 +36,9 @@ def figures(bench: Bench, sizes: Sequence[int]) -> Figures:
     bench.sql("TRUNCATE headgate.run CASCADE")
     for layout, size in layouts:
         write(bench, name(layout, size), size, folders=layout == "folders")
-    restart_store(bench)  # it would not notice them for minutes
+    # The store would not notice them for minutes.
+    bench.stop(lambda program: program == "s3")
+    bench.stack.up(Part.INFRA)
     try:
         rows = [measured(bench, layout, size) for layout, size in layouts]
     finally:
@@ -68,11 +71,9 @@ def write(bench: Bench, dataset: str, size: int, *, folders: bool) -> None:
         if number % FOLDER == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content(number))
-    bench.apply(SHAPE, dataset)
-    statement = KNOWN.read_text()
-    bench.sql(
-        statement, {"dataset": dataset, "bucket": LANDING, "size": size, "per_folder": folders and FOLDER}
-    )
+    bench.apply(bench.contract(SHAPE, dataset))
+    values = {"dataset": dataset, "bucket": LANDING, "size": size, "per_folder": folders and FOLDER}
+    bench.sql(KNOWN.read_text(), values)
     bench.sql("ANALYZE headgate.object")
 
 
@@ -83,14 +84,6 @@ def key(number: int, *, folders: bool) -> str:
 
 def content(number: int) -> bytes:
     return b"%06d\n" % number
-
-
-def restart_store(bench: Bench) -> None:
-    running = [process for process in bench.stack.client.processes() if process.program == "s3"]
-    for process in running:
-        bench.stack.client.stop(process)
-    bench.stack.wait_for_stop({process.name for process in running})
-    bench.stack.up(Part.INFRA)
 
 
 def measured(bench: Bench, layout: str, size: int) -> tuple[str, int, float, float]:
@@ -120,12 +113,6 @@ def main(dataset: str) -> None:
     scan(services, request, is_alive=lambda _: False)
     seconds = time.perf_counter() - begin
     print(json.dumps({"seconds": seconds, "bytes": peak()}))
-
-
-def peak() -> int:
-    """Most resident bytes of this process; ``getrusage`` would tell those of its parent, too."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -14,13 +13,11 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from benchmarks.bench import Bench
-from benchmarks.harness import Line, Workload, Wrong
-from benchmarks.road import POLL, Road, Staged, Streams, channel_of, unsend
+from benchmarks.harness import Line, Workload, Wrong, wait_until
+from benchmarks.road import Road, Staged, Streams, channel_of, unsend
 from headgate import topology
 from headgate.db import query
 
-PATIENCE = 1800.0  # seconds that a file may take
-GROUP = "consumers"
 PROGRAM = Path(sys.executable).with_name("headgate-consumer")
 # What every row of the file must have become.
 BECOME = {"fresh": "inserted", "all": "updated", "none": "unchanged"}
@@ -29,7 +26,7 @@ BECOME = {"fresh": "inserted", "all": "updated", "none": "unchanged"}
 class Consumers(Line):
     """So many consumer processes on a queue that holds the whole file."""
 
-    group = GROUP
+    group = "consumers"
 
     def __init__(self, road: Road, count: int) -> None:
         self.road, self.count = road, count
@@ -143,15 +140,6 @@ def wait_for_receipts(ledger: Connection, staged: Staged) -> None:
 
     with ledger.cursor() as cursor:
         wait_until(received, f"there are receipts missing of the {staged.batches} batches")
-
-
-def wait_until(condition: Callable[[], bool], problem: str) -> None:
-    """``Wrong`` with the problem when it does not come true in ``PATIENCE`` seconds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise Wrong(f"after {PATIENCE:.0f} s {problem}")
-        time.sleep(POLL)
 
 
 def expect_receipts(bench: Bench, workload: Workload, staged: Staged) -> None:

@@ -121,14 +121,7 @@ def standing(world: Ledger, run: Run) -> dict[str, Any]:
 
 def consume(world: Ledger) -> None:
     """All that a consumer asks besides the merge."""
-    run = world.settling
-    found = ledger.objects_of_run(world.conn, run.run_id)[-1]
-    about = {
-        "dataset": BUSY,
-        "object_id": found.object_id,
-        "version": found.version,
-        "lineage": found.lineage,
-    }
+    about = standing(world, world.settling)
     message_id = uuid4()
     with transaction(world.conn) as cursor:
         receipts.lock_datasets(cursor, [BUSY])

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SHAPES = ("narrow", "mid", "wide")
 CHANGES = ("fresh", "all", "one_percent", "none")
-INDEXES = (0, 3, 8)
+PATIENCE = 3600.0  # seconds that a load may take
+POLL = 0.02  # seconds
 # What the rate of a line is divided by: of a fresh load the least that Postgres needs, else the SQL that
 # people write by hand.
 REFERENCES = {"fresh": r"psql \copy"} | dict.fromkeys(CHANGES[1:], "staging + upsert")
@@ -183,6 +184,15 @@ def measure(bench: Bench, line: Line, workload: Workload) -> Measure:
     finally:
         line.finish(bench)
     return Measure(wall, meter.cpu_s, written, meter.rss)
+
+
+def wait_until(condition: Callable[[], bool], problem: str, *, every: float = POLL) -> None:
+    """``Wrong`` with the problem when it is not so in ``PATIENCE`` seconds; a look ``every`` so many."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Wrong(f"after {PATIENCE:.0f} s {problem}")
+        time.sleep(every)
 
 
 def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:

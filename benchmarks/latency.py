@@ -31,10 +31,7 @@ import yaml
 from benchmarks.bench import Bench
 from benchmarks.harness import Figures, Workload, Wrong
 from benchmarks.shapes import document, suite_of
-from headgate.cli.airflow_api import Airflow
 from headgate.contract import Contract, contract_from_document
-from headgate.contract.registry import apply_contract
-from headgate.db import connect
 from headgate.stack import Part, postgres
 
 DATASET = "latency"
@@ -64,9 +61,7 @@ def measure(bench: Bench, options: argparse.Namespace) -> list[Figures]:
     """The figures of ``python -m benchmarks --parts latency``."""
     contract = prepare(bench)
     bench.bring(Part.ALL)
-    api = Airflow.from_settings(bench.settings)
-    api.wait_for_dag(DATASET)
-    api.unpause(DATASET)
+    bench.airflow(DATASET)
     count = 3 if options.quick else ARRIVALS
     found = [arrive(bench, contract, number) for number in range(WARM_UPS + count)][WARM_UPS:]
     return [figures(found)]
@@ -79,11 +74,9 @@ def prepare(bench: Bench) -> Contract:
     (bench.stack.dags / "datasets" / f"{DATASET}.yaml").write_text(yaml.safe_dump(described))
     shutil.copy(suite_of("mid"), bench.home / "expectations" / f"{DATASET}.json")
     contract = contract_from_document(described, DATASET)
-    for stored in list(bench.services.store.listing(contract.bucket, contract.prefix)):
-        bench.services.store.delete(contract.bucket, stored.key)
+    bench.sweep(contract.prefix)
     bench.sql(f"DROP TABLE IF EXISTS {contract.qualified_table}")
-    with closing(connect(bench.settings.require("owner_url"))) as conn:
-        apply_contract(conn, contract)
+    bench.apply(contract)
     return contract
 
 

@@ -193,7 +193,7 @@ class Table:
             "schema": [{"name": self.shape, "physicalName": f"lab.{self.shape}", "properties": properties}],
         }
 
-    def run(self, statement: str, values: object = None) -> list[tuple[Any, ...]]:
+    def run(self, statement: str, values: Sequence[object] | None = None) -> list[tuple[Any, ...]]:
         with self.owner.cursor() as cursor:
             cursor.execute(statement, values)
             return list(cursor.fetchall()) if cursor.description else []

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks import consumers, psql
+from benchmarks.competitors import lines as competitors
 from benchmarks.harness import CHANGES, Line, Workload, Wrong
+from benchmarks.whole_dag import WholeDag
 
 QUICK_ROWS = 2_000
 SMALL, MILLION, LARGE = 100_000, 1_000_000, 10_000_000
@@ -22,11 +25,17 @@ class Part:
     workload: Workload
     names: tuple[str, ...] = ()
 
-    def lines(self, all_lines: list[Line]) -> list[Line]:
-        unknown = set(self.names) - {line.name for line in all_lines}
+    def lines(self) -> list[Line]:
+        lines = all_lines()
+        unknown = set(self.names) - {line.name for line in lines}
         if unknown:
             raise Wrong(f"no line is called {', '.join(sorted(unknown))}; --list names them")
-        return [line for line in all_lines if not self.names or line.name in self.names]
+        return [line for line in lines if not self.names or line.name in self.names]
+
+
+def all_lines() -> list[Line]:
+    """In the order of the tables."""
+    return [*psql.lines(), *consumers.lines(), *competitors.lines(), WholeDag()]
 
 
 def default() -> Iterator[Part]:

@@ -6,7 +6,6 @@ from benchmarks.bench import Bench
 from benchmarks.harness import Line, Workload
 from benchmarks.shapes import Shape, shape_of
 
-GROUP = "by hand"
 OPTIONS = "WITH (FORMAT csv, HEADER)"
 
 
@@ -14,7 +13,7 @@ class Copy(Line):
     """The limit."""
 
     name = r"psql \copy"
-    group = GROUP
+    group = "by hand"
     config = (
         r"\copy TABLE FROM 'file.csv' WITH (FORMAT csv, HEADER), one session of psql. The table has the "
         "columns of the file, and types, primary key and secondary indexes as every other line's. Headgate's "
@@ -39,7 +38,7 @@ class Upsert(Copy):
     """Staging table and upsert, as it stands in a thousand repositories."""
 
     name = "staging + upsert"
-    guard = ""
+    guarded = False
     config = (
         r"One transaction in psql: CREATE TEMP TABLE stage (LIKE TABLE); \copy stage; INSERT INTO TABLE "
         "SELECT * FROM stage ON CONFLICT (key) DO UPDATE SET every other column. The table is psql's above."
@@ -53,7 +52,7 @@ class Upsert(Copy):
             "BEGIN",
             f"CREATE TEMP TABLE stage (LIKE {self.table}) ON COMMIT DROP",
             rf"\copy stage FROM '{self.path}' {OPTIONS}",
-            upsert(self.table, shape_of(workload.shape), guarded=bool(self.guard)),
+            upsert(self.table, shape_of(workload.shape), guarded=self.guarded),
             "COMMIT",
         )
 
@@ -62,7 +61,7 @@ class GuardedUpsert(Upsert):
     """The same by somebody who knows that an update writes even where nothing differs."""
 
     name = "staging + guarded upsert"
-    guard = "IS DISTINCT FROM"
+    guarded = True
     config = Upsert.config + " With WHERE (old values) IS DISTINCT FROM (new values)."
 
 

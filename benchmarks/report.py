@@ -18,11 +18,11 @@ from rich.table import Table
 
 from benchmarks.competitors import lines as competitors
 from benchmarks.harness import Figures, Line, Result, Workload, as_json, ratio
+from headgate.settings import MIB
 
 if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
-MIB = 1024 * 1024
 WIDTH = 100  # of the widest table; a terminal that has less breaks its lines
 PACKAGES = (
     "headgate",
@@ -51,7 +51,7 @@ def load_table(workload: Workload, results: Sequence[Result]) -> Table:
     table = Table(title=str(workload), title_justify="left", title_style="bold", caption_justify="left")
     table.caption = "\n".join(f"{each.line}: {each.failed or each.skipped}" for each in mine if not each.runs)
     table.add_column("line", no_wrap=True)
-    for name in ("rows/s", "ratio", "wall s", "CPU s", "WAL MB", "largest, MB"):
+    for name in ("rows/s", "ratio", "wall s", "CPU s", "WAL MiB", "largest, MiB"):
         table.add_column(name, justify="right", no_wrap=True)
     group = ""
     for result in (result for result in mine if result.runs):

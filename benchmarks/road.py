@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from time import sleep
 
 import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 
 from benchmarks.bench import Bench
-from benchmarks.harness import Workload, Wrong
+from benchmarks.harness import Workload, Wrong, wait_until
 from benchmarks.shapes import suite_of
 from headgate import amqp, topology
 from headgate.ledger import Run
@@ -32,7 +31,6 @@ from headgate.steps.validate import validate
 
 # As Airflow's tasks: processes that share nothing with this one.
 SPAWN = multiprocessing.get_context("spawn")
-POLL = 0.02  # seconds
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def stage(bench: Bench, workload: Workload) -> Staged:
     """scan, inspect, validate, gate; of an object that succeeds the one whose rows are in the table."""
     dataset = f"bench_{workload.shape}"
     bench.empty_ledger(dataset)
-    bench.apply(workload.shape, dataset)
+    bench.apply(bench.contract(workload.shape, dataset))
     before = succeeded(bench, workload, dataset) if workload.change != "fresh" else 0
     run = put_and_scan(bench, workload, dataset, bench.source(workload))
     lanes = inspect(bench.services, run.run_id)
@@ -138,9 +136,7 @@ class Streams:
         self._tasks = [SPAWN.Process(target=stream_lane, args=(share, self._word)) for share in shares]
         for task in self._tasks:
             task.start()
-        while self._word.n_waiting < len(shares):
-            self._check()
-            sleep(POLL)
+        wait_until(self._are_ready, "stream tasks do not start")
 
     def send(self) -> None:
         """Give the word; the time runs from here."""
@@ -151,6 +147,10 @@ class Streams:
         for task in self._tasks:
             task.join()
         self._check()
+
+    def _are_ready(self) -> bool:
+        self._check()
+        return self._word.n_waiting == len(self._tasks)
 
     def _check(self) -> None:
         if any(task.exitcode for task in self._tasks):

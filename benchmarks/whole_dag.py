@@ -10,20 +10,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness import Line, Workload, Wrong
+from benchmarks.harness import PATIENCE, Figures, Line, Result, Workload, Wrong
 from benchmarks.road import succeeded
-from headgate.cli.airflow_api import Airflow
+from headgate.settings import MIB
 from headgate.stack import Part
 
 if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
-LANDING = "headgate-landing"
-TIMEOUT = 3600.0  # seconds that a run may take
+SMALLEST = 1_000_000  # rows; a shorter run ends before its processes have reached their size
+PREFIX = "whole_"  # of the datasets
 ACCOUNTED = ("inserted", "updated", "unchanged")
 
 
@@ -48,7 +49,7 @@ class WholeDag(Line):
         """The table as it was, loaded by an object that the file succeeds; Airflow as it is all day long."""
         dataset = dataset_of(workload)
         self.warm_up(bench, workload)
-        sweep(bench)
+        bench.sweep(PREFIX)
         bench.empty_ledger(dataset)
         before = succeeded(bench, workload, dataset) if workload.change != "fresh" else 0
         bench.headgate_table(workload, dataset, before)
@@ -58,7 +59,7 @@ class WholeDag(Line):
         scheduler = next(p.pid for p in bench.stack.client.processes() if p.program == "airflow-scheduler")
         if scheduler == self.warmed:
             return
-        ready(bench, dataset_of(workload))
+        bench.airflow(dataset_of(workload))
         bench.headgate_table(workload, dataset_of(workload))
         with bench.source(workload).open() as lines:
             few = bench.home / "few.csv"
@@ -87,31 +88,40 @@ class WholeDag(Line):
             raise Wrong(f"the books of {workload} say {rows}")
 
     def finish(self, bench: Bench) -> None:
-        sweep(bench)
-
-
-def sweep(bench: Bench) -> None:
-    """Remove what was landed and staged: an empty ledger would take it for new, and it is large."""
-    store = bench.services.store
-    for bucket in (LANDING, bench.services.staging):
-        for found in list(store.listing(bucket, "whole_")):
-            store.delete(bucket, found.key)
+        """An empty ledger would take for new what is landed, and it is large."""
+        bench.sweep(PREFIX)
 
 
 def dataset_of(workload: Workload) -> str:
-    return f"whole_{workload.shape}"
+    return f"{PREFIX}{workload.shape}"
 
 
-def ready(bench: Bench, dag_id: str) -> Airflow:
-    """Airflow, once it knows the DAG."""
-    api = Airflow.from_settings(bench.settings)
-    api.wait_for_dag(dag_id)
-    api.unpause(dag_id)
-    return api
+def memory(results: Sequence[Result]) -> list[Figures]:
+    """Whether memory grows with the file: each process's peak at the smallest and the largest size."""
+    measured = [
+        result
+        for result in results
+        if result.line == WholeDag.name
+        and result.runs
+        and result.workload.rows >= SMALLEST
+        and (result.workload.shape, result.workload.change) == ("mid", "fresh")
+    ]
+    if len({result.workload.rows for result in measured}) < 2:
+        return []
+    first, last = (choose(measured, key=lambda each: each.workload.rows) for choose in (min, max))
+    columns = ("process", *(f"MiB at {each.workload.rows:,} rows" for each in (first, last)), "ratio")
+    rows = [
+        (name, before // MIB, last.rss[name] // MIB, round(last.rss[name] / before, 2))
+        for name, before in first.rss.items()
+        if name in last.rss
+    ]
+    notes = "Resident memory, peak of the greatest process of each kind, without Postgres' shared memory."
+    return [Figures("Memory of the whole run", columns, rows, notes)]
 
 
 def main() -> None:
     """The client."""
+    from headgate.cli.airflow_api import Airflow
     from headgate.cli.data import put_file
     from headgate.cli.follow import follow
     from headgate.contract import load_contract
@@ -122,7 +132,7 @@ def main() -> None:
     contract = load_contract(settings().home / "dags" / "datasets" / f"{dataset}.yaml")
     put_file(ObjectStore.from_settings(settings()), contract, Path(file), key, quiet=True)
     api = Airflow.from_settings(settings())
-    books = follow(api, dataset, api.trigger(dataset, {}), timeout=TIMEOUT, quiet=True)
+    books = follow(api, dataset, api.trigger(dataset, {}), timeout=PATIENCE, quiet=True)
     print(json.dumps(books.as_json()))
     if books.state != "success":
         sys.exit(f"{dataset}: {books.run.reason}")

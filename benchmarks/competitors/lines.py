@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from benchmarks.competitors.pandas_dag import PandasDag
-from benchmarks.harness import Line, Workload, Wrong
+from benchmarks.harness import Line, Workload, Wrong, wait_until
 from benchmarks.shapes import shape_of
+from headgate.cli.airflow_api import FINISHED
+from headgate.stack import Part
 
 if TYPE_CHECKING:
     from benchmarks.bench import Bench
@@ -21,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 DLT_PYTHON = HERE.parents[1] / ".venv-bench" / "bin" / "python"
 HEAD_ROWS = 1_000
 SLOW_ROWS = 1_000_000  # from here on a line that takes minutes runs once
+POLL = 0.5  # seconds, as `headgate run --wait`
 
 
 class Competitor(Line):
@@ -128,6 +130,46 @@ class Pgloader(Competitor):
         bench.expect(f"plain.{workload.shape}", workload)
 
 
+class PandasDag(Line):
+    """The DAG that people write by hand, run by the scheduler that runs Headgate's."""
+
+    name = "pandas DAG by hand"
+    group = "whole run"
+    part = Part.ALL
+    config = (
+        "benchmarks/competitors/handwritten_dag.py: one task with pandas read_csv of the file on disk and "
+        "to_sql(if_exists='append') with its defaults, in the Airflow that runs Headgate's DAG"
+    )
+    dag_id = "handwritten"
+
+    def refuses(self, workload: Workload) -> str | None:
+        if workload.change != "fresh":
+            return "it only appends"
+        return too_slow(workload)
+
+    def repeats(self, workload: Workload, repeat: int) -> int:
+        return 1 if workload.rows >= SLOW_ROWS else repeat
+
+    def prepare(self, bench: Bench, workload: Workload) -> None:
+        self.table = bench.plain_table(workload)
+        self.api = bench.airflow(self.dag_id)
+
+    def run(self, bench: Bench, workload: Workload) -> None:
+        schema, table = self.table.split(".")
+        texts = [name for name, kind in shape_of(workload.shape).columns.items() if kind == "text"]
+        asked = {"file": str(bench.source(workload)), "schema": schema, "table": table, "texts": texts}
+        run_id = self.api.trigger(self.dag_id, asked)
+        wait_until(lambda: self.state(run_id) in FINISHED, "the hand-written DAG runs on", every=POLL)
+        if self.state(run_id) != "success":
+            raise Wrong(f"the hand-written DAG failed: {self.api.failure(self.dag_id, run_id)}")
+
+    def state(self, run_id: str) -> str:
+        return self.api.dag_run(self.dag_id, run_id).state
+
+    def check(self, bench: Bench, workload: Workload) -> None:
+        bench.expect(self.table, workload)
+
+
 def versions() -> dict[str, str]:
     """Of the competitors that are installed."""
     asked = {
@@ -142,7 +184,7 @@ def versions() -> dict[str, str]:
 
 
 def too_slow(workload: Workload) -> str | None:
-    return "it would take an hour" if workload.rows > SLOW_ROWS else None
+    return "it would take hours" if workload.rows > SLOW_ROWS else None
 
 
 def head(file: Path, to: Path) -> Path:
