@@ -6,8 +6,10 @@ The client library takes five times as long for an object, most of it for fields
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
 from headgate.errors import Retriable
@@ -42,17 +44,22 @@ class Page:
 
 
 def read_page(bucket: str, body: bytes) -> Page:
-    """The page; ``Retriable`` when the answer ends early."""
+    """The page; ``Retriable`` when the answer ends early.
+
+    Keys come encoded as in a URL where the store does that on demand: XML has no form for control characters.
+    """
     try:
         root = ElementTree.fromstring(body)  # noqa: S314  from the store that holds the data itself
     except ElementTree.ParseError as error:
         raise Retriable(f"the listing of {bucket} cannot be read: {error}") from None
     namespace = root.tag.removesuffix("ListBucketResult")
+    plain = unquote_plus if root.findtext(f"{namespace}EncodingType") == "url" else str
     objects = [
-        _object(bucket, {part.tag: part.text or "" for part in element}, namespace)
+        _object(bucket, {part.tag: part.text or "" for part in element}, namespace, plain)
         for element in root.iterfind(f"{namespace}Contents")
     ]
-    folders = [found.text or "" for found in root.iterfind(f"{namespace}CommonPrefixes/{namespace}Prefix")]
+    prefixes = root.iterfind(f"{namespace}CommonPrefixes/{namespace}Prefix")
+    folders = [plain(found.text or "") for found in prefixes]
     return Page(
         objects,
         folders,
@@ -62,10 +69,10 @@ def read_page(bucket: str, body: bytes) -> Page:
     )
 
 
-def _object(bucket: str, found: dict[str, str], namespace: str) -> StoredObject:
+def _object(bucket: str, found: dict[str, str], namespace: str, plain: Callable[[str], str]) -> StoredObject:
     return StoredObject(
         bucket=bucket,
-        key=found[f"{namespace}Key"],
+        key=plain(found[f"{namespace}Key"]),
         etag=found.get(f"{namespace}ETag", "").strip('"'),
         size=int(found[f"{namespace}Size"]),
         last_modified=datetime.fromisoformat(found[f"{namespace}LastModified"]),

@@ -131,11 +131,15 @@ class ObjectStore:
     def _by_folder(self, bucket: str, prefix: str, after: str) -> Iterator[StoredObject]:
         """The rest of a listing. Keeps the names of its folders, which are fewer than a page holds."""
         folders: set[str] = set()
+        listed = ""  # of the objects that lie in no folder
         for page, _ in self._pages(bucket, prefix, {"delimiter": "/"}):
             if len(page.folders) == PAGE:
-                yield from self._one_by_one(bucket, prefix, after)
+                rest = self._one_by_one(bucket, prefix, after)
+                yield from (found for found in rest if found.key > listed or "/" in found.key[len(prefix) :])
                 return
-            yield from _files(page, after)
+            for found in _files(page, after):
+                yield found
+                listed = found.key
             folders.update(page.folders)
         for folder in sorted(folders):
             if folder > after or after.startswith(folder):
@@ -148,7 +152,8 @@ class ObjectStore:
 
     def _pages(self, bucket: str, prefix: str, asked: dict[str, str]) -> Iterator[tuple[Page, float]]:
         """Pages of a listing, with the seconds that each took."""
-        query = {"list-type": "2", "delimiter": "", "max-keys": str(PAGE), "prefix": prefix, **asked}
+        query = {"list-type": "2", "delimiter": "", "max-keys": str(PAGE), "prefix": prefix}
+        query |= {"encoding-type": "url", **asked}
         while True:
             started = time.monotonic()
             page = self._call(lambda: self._page(bucket, query), bucket)  # noqa: B023
