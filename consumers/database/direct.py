@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from psycopg2 import errors
 
-from consumers.database.refusal import UNIQUE_VIOLATION, Refusal, row_number
+from consumers.database.refusal import (
+    EXCLUSION_VIOLATION,
+    FOREIGN_KEY_VIOLATION,
+    UNIQUE_VIOLATION,
+    Refusal,
+    row_number,
+)
 from consumers.database.session import Target
 from consumers.database.staging import Copier, split_records
 from headgate import db
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
 # With more rows than this that are refused one by one, the batch is merged: the staging table, which has no
 # index and no log, bears the search for them more easily.
 MANY = 10
+
+_OF_OTHER_ROWS = (UNIQUE_VIOLATION, EXCLUSION_VIOLATION, FOREIGN_KEY_VIOLATION)
 
 _REMEMBERED = 10_000
 
@@ -63,7 +71,7 @@ def copy_directly(cursor: Cursor, target: Target, batch: RowBatch, body: bytes) 
     cursor.execute("SAVEPOINT direct")
     copier = _DirectCopier(cursor, target.copy_direct.as_string(cursor), key_index=key_index)
     try:
-        copier.bring_in(body)
+        copier.bring_in(body, batch.rows)
         copied = Copied(copier.rows, copier.refused, b"".join(copier.aside))
     except (_Overlap, errors.LockNotAvailable):
         cursor.execute("ROLLBACK TO SAVEPOINT direct")
@@ -92,20 +100,23 @@ class _Overlap(Exception):
 
 @dataclass
 class _DirectCopier(Copier):
-    """Sets aside what a unique index refuses.
+    """Sets aside what is refused because of other rows.
 
-    An index besides the key may just have met the row's own earlier state, and only a merge can tell.
+    An index besides the key may just have met the row's own earlier state, and the row that this one refers
+    to may stand in a part that is not tried yet. Only a merge can tell.
     """
 
     key_index: str = ""
     aside: list[bytes] = field(default_factory=list)
 
-    def bring_in(self, body: bytes) -> None:
+    def bring_in(self, body: bytes, rows: int) -> None:
         problem = self.attempt(body)
         if problem is not None:
             records = split_records(body)
             expect_distinct([row_number(record) for record in records])
             self.around(records, problem)
+        if self.rows + len(self.aside) + len(self.refused) != rows:  # a trigger of the owner leaves rows out
+            raise _Overlap
 
     def attempt(self, body: bytes) -> Refusal | None:
         problem = super().attempt(body)
@@ -114,7 +125,7 @@ class _DirectCopier(Copier):
         return problem
 
     def refuse(self, record: bytes, problem: Refusal) -> None:
-        if problem.sqlstate == UNIQUE_VIOLATION:
+        if problem.sqlstate in _OF_OTHER_ROWS:
             self.aside.append(record)
         else:
             super().refuse(record, problem)

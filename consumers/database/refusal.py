@@ -15,6 +15,8 @@ from headgate.receipts import RefusedRow
 _ROW_CLASSES = ("21", "22", "23", "44", "54", "P0")
 
 UNIQUE_VIOLATION = "23505"
+EXCLUSION_VIOLATION = "23P01"
+FOREIGN_KEY_VIOLATION = "23503"
 
 # NOT NULL and CHECK: "Failing row contains (…)".
 _WHOLE_ROW = ("23502", "23514")

@@ -160,6 +160,44 @@ def test_a_unique_index_that_meets_the_rows_own_earlier_state_refuses_nothing(
     assert outcome(lab, rows=4, inserted=3, updated=1)
 
 
+def test_a_row_that_refers_to_another_of_its_batch_is_not_refused_for_a_third(
+    lab: Lab, handler: DatabaseHandler
+) -> None:
+    """Part by part the one may come before the other."""
+    lab.sql("ALTER TABLE lab.things ADD FOREIGN KEY (note) REFERENCES lab.things (id)")
+    rows: list[Row] = [("a", 1.0, "d"), ("b", 1.0, "b"), ("bad", "x", "b"), ("c", 1.0, "c"), ("d", 1.0, "a")]
+    assert lab.handle(handler, lab.batch(lab.thing("a.csv", 1), rows)) == [Done()]
+    assert refused(lab) == [(3, "22P02")]
+    assert outcome(lab, rows=5, inserted=4, quarantined=1)
+
+
+def test_an_exclusion_that_meets_the_rows_own_earlier_state_refuses_nothing(
+    lab: Lab, handler: DatabaseHandler
+) -> None:
+    """As with a unique index that is older than that of the key."""
+    lab.sql("ALTER TABLE lab.things DROP CONSTRAINT things_pkey")
+    lab.sql("ALTER TABLE lab.things ADD EXCLUDE (note WITH =); ALTER TABLE lab.things ADD PRIMARY KEY (id)")
+    lab.handle(handler, lab.batch(lab.thing("a.csv", 1), [("p", 1.0, "one")]))
+    again: list[Row] = [("o", 0.0, "zero"), ("p", 2.0, "one"), ("q", 3.0, "two")]
+    lab.handle(handler, lab.batch(lab.thing("b.csv", 2), again))
+    assert lab.rows() == {"o": (0.0, "zero"), "p": (2.0, "one"), "q": (3.0, "two")}
+    assert outcome(lab, rows=4, inserted=3, updated=1)
+
+
+def test_rows_that_a_trigger_of_the_owner_leaves_out_are_no_wrong_count(
+    lab: Lab, handler: DatabaseHandler
+) -> None:
+    lab.sql(
+        "CREATE FUNCTION lab.without_zero() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF NEW.amount = 0 THEN RETURN NULL; END IF; RETURN NEW; END $$;"
+        "CREATE TRIGGER without_zero BEFORE INSERT ON lab.things FOR EACH ROW"
+        " EXECUTE FUNCTION lab.without_zero()"
+    )
+    assert lab.handle(handler, lab.batch(lab.thing("a.csv", 1), many(3))) == [Done()]
+    assert sorted(lab.rows()) == ["k0000001", "k0000002"]
+    assert outcome(lab, rows=3, inserted=2, unchanged=1)
+
+
 def test_a_row_number_that_stands_twice_fails_where_rows_must_be_told_apart(
     lab: Lab, handler: DatabaseHandler
 ) -> None:
@@ -281,6 +319,31 @@ def test_a_key_that_somebody_inserts_during_the_merge_is_merged_with(
         other.commit()
         assert handling.result() == [Done()]
     assert lab.counts(thing) == lab.counts(thing) | {"rows": 5, "inserted": 3, "updated": 1, "unchanged": 1}
+
+
+def test_rows_that_somebody_changes_during_the_merge_are_merged_with_as_they_are_then(
+    lab: Lab, handler: DatabaseHandler
+) -> None:
+    """MERGE waits for them and judges them anew: still old, the same by now, and newer by now."""
+    lab.handle(handler, lab.batch(lab.thing("b.csv", 1), many(3)))
+    same, newer = lab.thing("a.csv", 2), lab.thing("c.csv", 4, state="held")
+    thing = lab.thing("b.csv", 3)
+    rows: list[Row] = [(key, amount, "new") for key, amount, _ in many(3)]
+    with ThreadPoolExecutor(1) as pool, closing(psycopg2.connect(lab.database.admin_url)) as other:
+        change = "UPDATE lab.things SET note = %s, _object_id = %s, _object_version = %s WHERE id = %s"
+        for values in (
+            ("old", same.object_id, 2, "k0000000"),
+            ("new", same.object_id, 2, "k0000001"),
+            ("newer", newer.object_id, 4, "k0000002"),
+        ):
+            other.cursor().execute(change, values)
+        handling = pool.submit(lab.handle, handler, lab.batch(thing, rows))
+        eventually(lambda: lab.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 20)
+        other.commit()
+        assert handling.result() == [Done()]
+    assert [note for _, note in sorted(lab.rows().values())] == ["new", "new", "newer"]
+    wanted = {"rows": 3, "updated": 1, "unchanged": 1, "superseded": 1}
+    assert lab.counts(thing) == lab.counts(thing) | wanted
 
 
 def test_after_a_conflict_each_message_has_a_transaction_of_its_own_for_a_while(
