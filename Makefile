@@ -54,13 +54,17 @@ faults-down: # End what killed drills left running
 
 .PHONY: test-down
 test-down: faults-down # End what a killed test left running
-	@for home in "$(TEST_HOME)" .headgate/acceptance .headgate/acceptance-arrival .headgate/bench .headgate/bench-test; do \
+	@for home in "$(TEST_HOME)" .headgate/acceptance .headgate/acceptance-arrival .headgate/bench-test; do \
 	  if [ -x $(BIN)/headgate ]; then HEADGATE_HOME="$$home" $(BIN)/headgate down; fi; \
 	done
 
 .PHONY: bench
 bench: install $(BENCH_INSTALLED) ## Speed, beside COPY by psql and other loaders; BENCH_ARGS="--quick", "--large", "--help"
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+.PHONY: bench-down
+bench-down: # End what a killed benchmark left running
+	@if [ -x $(BIN)/headgate ]; then HEADGATE_HOME=.headgate/bench $(BIN)/headgate down; fi
 
 .PHONY: lint
 lint: $(INSTALLED) ## ruff, mypy and import-linter
@@ -78,7 +82,7 @@ down: ## End the private stack; its data stays
 	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
 
 .PHONY: clean
-clean: down test-down ## End the private stack and remove its data, the environments and all caches
+clean: down test-down bench-down ## End the private stack and remove its data, the environments and all caches
 	rm -rf .headgate $(VENV) $(CONSUMERS) $(BENCH) build dist .*_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
