@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from headgate.steps.arrivals import Lookout
     from headgate.store import StoredObject
 
-ALIVE = ["queued", "running"]
 LONGEST_PAUSE = 60.0  # seconds between looks where the store announces, and while a server is away
 BREATH = 0.5  # seconds after a look in which no announcement leads to another
 KEYS_TOLD = 10  # of an event
@@ -106,14 +105,14 @@ def scan_is_coming(dataset: str) -> bool:
     from headgate.airflow_ext import tasks
     from headgate.ledger.arrivals import open_runs
 
-    alive = Runs.get_dr_count(dataset, states=ALIVE)
+    alive = Runs.get_dr_count(dataset, states=tasks.ALIVE)
     if not alive:
         return False
     with closing(tasks.ledger_only()) as ledger:
         names = ledger(open_runs, dataset)
     states = Runs.get_task_states(dataset, task_ids=["scan"], run_ids=names) if names else {}
     scanned = [name for name, of_tasks in states.items() if of_tasks.get("scan") == "success"]
-    return alive > (Runs.get_dr_count(dataset, run_ids=scanned, states=ALIVE) if scanned else 0)
+    return alive > (Runs.get_dr_count(dataset, run_ids=scanned, states=tasks.ALIVE) if scanned else 0)
 
 
 def told(unknown: frozenset[StoredObject]) -> dict[str, Any]:
