@@ -34,8 +34,8 @@ def answer(keys: list[str], folders: list[str], encoding: str) -> bytes:
 
 @given(st.lists(KEYS, max_size=4), st.lists(KEYS, max_size=2))
 def test_keys_that_xml_cannot_hold_come_encoded(keys: list[str], folders: list[str]) -> None:
-    encoded = [[quote_plus(name, safe="/") for name in names] for names in (keys, folders)]
-    page = read_page("landing", answer(*encoded, "<EncodingType>url</EncodingType>"))
+    shown, within = ([quote_plus(name, safe="/") for name in names] for names in (keys, folders))
+    page = read_page("landing", answer(shown, within, "<EncodingType>url</EncodingType>"))
     assert [found.key for found in page.objects] == keys
     assert page.folders == folders
     assert page.next == {"start-after": max([*keys[-1:], *folders[-1:]], default="")}
