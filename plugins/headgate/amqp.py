@@ -13,6 +13,7 @@ import pika
 import pika.data
 import pika.exceptions
 from pika.adapters.blocking_connection import BlockingConnection
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.adapters.utils.io_services_utils import _AsyncTransportBase
 
 from headgate.errors import AccessRefused, Fatal, Retriable
@@ -45,6 +46,8 @@ HEARTBEAT_SECONDS = 60
 UNANSWERED_MILLISECONDS = 60_000
 # Held back by an alarm of the broker: said after so long, and tried again on a new connection.
 BLOCKED_SECONDS = 10.0
+# That a broker may take to answer a new connection; it is away then, though its port is open.
+HANDSHAKE_SECONDS = 15
 ACCESS_REFUSED, PRECONDITION_FAILED = 403, 406
 
 
@@ -74,7 +77,7 @@ def connect(url: str, name: str, *, blocked_timeout: float = BLOCKED_SECONDS) ->
     parameters.tcp_options = parameters.tcp_options or {"TCP_USER_TIMEOUT": UNANSWERED_MILLISECONDS}
     parameters.blocked_connection_timeout = blocked_timeout
     parameters.socket_timeout = 10
-    parameters.stack_timeout = 15
+    parameters.stack_timeout = HANDSHAKE_SECONDS
     parameters.client_properties = {"connection_name": name, "product": "headgate"}
     with translated(where(url)):
         return BlockingConnection(parameters)
@@ -107,5 +110,5 @@ def translated(place: str) -> Iterator[None]:
         raise Retriable(
             f"RabbitMQ at {place} takes no messages: its memory or disk alarm is on, until it has room again"
         ) from error
-    except (pika.exceptions.AMQPError, OSError) as error:
+    except (pika.exceptions.AMQPError, AMQPConnectorException, OSError) as error:
         raise Retriable(f"RabbitMQ at {place} is away: {type(error).__name__} {error}".rstrip()) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -89,3 +90,14 @@ def test_a_task_notices_that_its_store_vanished_in_mid_read(
             proxy.forget()
             assert first + reader.read() == body
         assert time.monotonic() - begun < 20
+
+
+def test_a_broker_whose_port_is_open_and_that_answers_nothing_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(amqp, "HANDSHAKE_SECONDS", 1)
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as silent,
+        pytest.raises(Retriable, match="is away: AMQPConnectorStackTimeout"),
+    ):
+        amqp.connect(f"amqp://127.0.0.1:{silent.getsockname()[1]}/?socket_timeout=5", "test")
