@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from headgate.db import query, transaction
+from headgate.ledger.objects import listing
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -15,15 +16,7 @@ if TYPE_CHECKING:
 
 def arrived(conn: Connection, dataset: str, bucket: str, listed: Sequence[StoredObject]) -> set[str]:
     """Keys of those of the listed object versions that the next run of the dataset would take."""
-    values = {
-        "dataset": dataset,
-        "bucket": bucket,
-        "keys": [item.key for item in listed],
-        "etags": [item.etag for item in listed],
-        "sizes": [item.size for item in listed],
-        "modified": [item.last_modified for item in listed],
-        "version_ids": [item.version_id for item in listed],
-    }
+    values = {"dataset": dataset, "bucket": bucket, **listing(listed)}
     with transaction(conn) as cursor:
         cursor.execute(query("object_arrived"), values)
         return {key for (key,) in cursor.fetchall()}

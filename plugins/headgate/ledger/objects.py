@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
+    from headgate.store import StoredObject
+
 T = TypeVar("T")
 PAGE = 10_000  # listed objects a statement: some 2 MB of parameters
 COMPARED = 100  # objects whose headers a new one is compared with
@@ -122,6 +124,13 @@ def _comparison(
         "contract_version": run.contract_version,
         "reload": reload,
         "try_held": try_held,
+        **listing(page),
+    }
+
+
+def listing(page: Sequence[Listed] | Sequence[StoredObject]) -> dict[str, list[Any]]:
+    """The listed objects as ``headgate.new_objects`` takes them: an array of each of their properties."""
+    return {
         "keys": [item.key for item in page],
         "etags": [item.etag for item in page],
         "sizes": [item.size for item in page],
