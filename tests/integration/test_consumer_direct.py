@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 
 import psycopg2
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from consumers.database.handler import DatabaseHandler
 from consumers.delivery import Done
 from headgate.failures import Cause
+from headgate.message import RowBatch
 from headgate.paths import sql_dir
 from tests.integration.lab import COLUMNS, Lab, Row, body_of, many
 from tests.polling import eventually
@@ -31,10 +33,6 @@ def handler(lab: Lab) -> Iterator[DatabaseHandler]:
 def forbid_merges(lab: Lab) -> None:
     """The merge needs the right to update, COPY does not."""
     lab.sql("REVOKE UPDATE ON lab.things FROM headgate_loader")
-
-
-def allow_merges(lab: Lab) -> None:
-    lab.sql("GRANT UPDATE ON lab.things TO headgate_loader")
 
 
 def refused(lab: Lab) -> list[tuple[int, str]]:
@@ -272,23 +270,18 @@ def test_a_row_that_somebody_else_has_under_way_is_waited_for_in_the_merge(
 
 
 def test_consumers_side_by_side_with_the_same_keys_in_opposite_orders(lab: Lab) -> None:
-    names = ("up.csv", "down.csv")
-    things = [lab.thing(name, version) for version, name in enumerate(names, 1)]
-    rows = [(key, amount, name) for key, amount, name in many(4_000)]
-    orders = [rows, rows[::-1]]
+    things = {name: lab.thing(name, version) for version, name in enumerate(("up.csv", "down.csv"), 1)}
+    rows = {"up.csv": many(4_000, note="up.csv"), "down.csv": many(4_000, note="down.csv")[::-1]}
+    batches = {
+        name: [
+            lab.batch(thing, rows[name][start : start + 1_000], first=start + 1, batch=start)
+            for start in range(0, 4_000, 1_000)
+        ]
+        for name, thing in things.items()
+    }
     with ThreadPoolExecutor(2) as pool:
-        handling = []
-        for name, thing, order in zip(names, things, orders, strict=True):
-            batches = [
-                lab.batch(
-                    thing, [(key, amount, name) for key, amount, _ in part], first=start + 1, batch=start
-                )
-                for start in range(0, 4_000, 1_000)
-                for part in [order[start : start + 1_000]]
-            ]
-            handling.append(pool.submit(apply_all, lab, name, batches))
-        for done in handling:
-            done.result()
+        for _ in pool.map(partial(apply_all, lab), batches.keys(), batches.values()):
+            pass
     assert {note for _, note in lab.rows().values()} == {"down.csv"}
     counts = lab.counts()
     assert counts["rows"] == 8_000
@@ -296,9 +289,9 @@ def test_consumers_side_by_side_with_the_same_keys_in_opposite_orders(lab: Lab) 
     assert counts["updated"] + counts["superseded"] == 4_000
 
 
-def apply_all(lab: Lab, name: str, batches: list[object]) -> None:
+def apply_all(lab: Lab, name: str, batches: list[RowBatch]) -> None:
     with closing(lab.handler(name)) as handler:
-        assert lab.handle(handler, *batches) == [Done()] * len(batches)  # type: ignore[arg-type]
+        assert lab.handle(handler, *batches) == [Done()] * len(batches)
 
 
 def test_a_key_that_somebody_inserts_during_the_merge_is_merged_with(
