@@ -47,6 +47,12 @@ def test_only_new_versions_are_recorded(road: Road) -> None:
     assert ledger.record_objects(road.pipeline, run, BUCKET, [listed("b.csv", minute=1)]) == 0
 
 
+def test_an_object_that_is_listed_twice_is_one(road: Road) -> None:
+    """A store that does not find the key to go on at may begin anew."""
+    run = road.run()
+    assert ledger.record_objects(road.pipeline, run, BUCKET, [listed("a.csv"), listed("b.csv")] * 2) == 2
+
+
 def test_a_changed_etag_or_size_is_a_new_version(road: Road) -> None:
     road.loaded(listed("a.csv"), listed("b.csv"))
     run = road.run()

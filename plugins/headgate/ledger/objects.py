@@ -98,10 +98,11 @@ def record_objects(
     """
     recorded = 0
     for page in pages(listed, PAGE):
+        once = list({item.key: item for item in page}.values())
         with transaction(conn) as cursor:
             cursor.execute(query("object_scan_lock"), {"dataset": run.dataset})
             cursor.execute(
-                query("object_record_new"), _comparison(run, bucket, page, reload, named or accept_rejects)
+                query("object_record_new"), _comparison(run, bucket, once, reload, named or accept_rejects)
             )
             recorded += cursor.rowcount
     return recorded
