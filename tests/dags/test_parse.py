@@ -91,6 +91,10 @@ def test_what_tasks_need_is_imported_before_the_fork_without_a_thread_or_a_conne
     assert later == []
 
 
+def test_a_library_that_is_missing_does_not_keep_the_scheduler_from_starting(airflow_python: Python) -> None:
+    assert last_json(airflow_python("preload_without.py", **TUNING)) == {"pandas": True}
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_the_scheduler_waits_for_the_next_time_and_does_not_start_a_run_at_once(
     parsed: Any, dataset: str

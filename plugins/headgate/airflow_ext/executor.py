@@ -10,6 +10,8 @@ read anew for each task, as ever.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
 from airflow.executors.local_executor import LocalExecutor
@@ -75,15 +77,20 @@ class WarmLocalExecutor(LocalExecutor):
 def preload() -> None:
     """Import what tasks need. It opens no connection and starts no thread that a fork would lose.
 
-    What cannot be imported is left to the task that needs it, and fails there with its reason.
+    What cannot be had is left to the task that needs it, and fails there with its reason.
     """
     for name in (*AIRFLOW, *LIBRARIES, *HEADGATE):
-        try:
-            import_module(name)
-        except ImportError as error:
-            log.warning("%s is not there before the fork: %s", name, error)
-    warm_checks()
-    warm_airflow()
+        attempt(name, partial(import_module, name))
+    attempt("Great Expectations", warm_checks)
+    attempt("Airflow's plugins and bundles", warm_airflow)
+
+
+def attempt(what: str, action: Callable[[], object]) -> None:
+    """The scheduler must start, whatever is wrong with what a task needs."""
+    try:
+        action()
+    except Exception as error:  # noqa: BLE001
+        log.warning("%s is not there before the fork: %s", what, error)
 
 
 def warm_checks() -> None:
