@@ -113,6 +113,22 @@ def test_in_a_great_prefix_what_was_announced_is_seen_at_once(road: Road, lookou
     assert keys(lookout) == []
 
 
+@pytest.mark.usefixtures("tiny_pages")
+def test_of_a_flood_of_announcements_none_is_forgotten_for_those_that_a_run_has_taken(
+    road: Road, lookout: Lookout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headgate.steps.arrivals.KEYS_AT_ONCE", 1)
+    for name in ("b", "c", "d"):
+        road.put(f"{name}.csv", plants(*many(3)))
+    road.open()
+    lookout.look()
+    road.put("bb.csv", plants(*many(3)))
+
+    lookout.look({f"{road.contract.prefix}{name}.csv" for name in ("b", "bb")})
+    lookout.look()
+    assert keys(lookout) == ["bb.csv"]
+
+
 @contextmanager
 def listening(
     broker: Broker, heard: list[tuple[str, str]], connected: list[int], url: str = ""

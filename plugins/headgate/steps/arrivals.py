@@ -68,6 +68,8 @@ class Lookout:
                 return 0.0
         elif keys:
             self._glance(list(self._named(sorted(keys)[:KEYS_AT_ONCE])))
+            if len(keys) > KEYS_AT_ONCE and not self.unknown:  # the others came after the scan?
+                self.sweep_next()
         else:
             self._glance(self._behind())
         return GLANCES.pause(self, time.monotonic() - started)
