@@ -327,7 +327,7 @@ def kill_program(name: str, trip: Trip) -> None:
 
 def restart_scheduler(trip: Trip, rng: Random) -> None:
     """At a random step of a run."""
-    trip.wait_for(rng.choice(STEPS[:5]), "running", "queued")
+    trip.see(rng.choice(STEPS[:5]), "running", "queued")
     time.sleep(rng.random())
     kill_program("airflow-scheduler", trip)
 
@@ -349,7 +349,7 @@ def restart_triggerer(trip: Trip, rng: Random) -> None:
 def stop_postgres(trip: Trip, rng: Random) -> None:
     """The server of rows, ledger and Airflow's own state is away for longer than requests are repeated."""
     stack = trip.stack
-    trip.wait_for(rng.choice(STEPS[1:5]), "running", "queued")
+    trip.see(rng.choice(STEPS[1:5]), "running", "queued")
     stack.client.stop(stack.process("postgres"))
     time.sleep(MINUTE)
     stack.client.start(stack.process("postgres"))
