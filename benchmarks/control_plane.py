@@ -21,8 +21,9 @@ from headgate import books, ledger, quarantine, receipts, replay
 from headgate.alerts import desk
 from headgate.db import query, transaction
 from headgate.events import outbox
-from headgate.ledger import Listed, Run
+from headgate.ledger import Run
 from headgate.ledger import errors as failures
+from headgate.listing import StoredObject
 from headgate.replay.staging import lost_batches
 from headgate.retention.rules import Days, Rules
 from headgate.steps.progress import progress_of
@@ -75,10 +76,11 @@ def scan_a_page(world: Ledger) -> None:
     ledger.record_objects(world.conn, world.settling, "landing", map(listed, known))
 
 
-def listed(object_id: int) -> Listed:
+def listed(object_id: int) -> StoredObject:
     """An object of the busy dataset as the store lists it."""
     etag = hashlib.md5(str(object_id).encode(), usedforsecurity=False).hexdigest()
-    return Listed(f"{BUSY}/{object_id}.csv", etag if object_id % 50 else "new", 100_000, LONG_AGO)
+    etag = etag if object_id % 50 else "new"
+    return StoredObject("landing", f"{BUSY}/{object_id}.csv", etag, 100_000, LONG_AGO)
 
 
 def scan_opens(world: Ledger) -> None:

@@ -22,8 +22,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from headgate.errors import AccessRefused, DataError, Fatal, HeadgateError, Retriable
-from headgate.listing import Page, read_page
-from headgate.listing import StoredObject as StoredObject
+from headgate.listing import Page, StoredObject, read_page
 from headgate.patience import REFUSED_PATIENCE, Pauses
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from headgate.db import transaction
 from headgate.ledger import (
     BatchRef,
     ChunkWork,
-    Listed,
     ObjectVersion,
     PlannedChunk,
     Run,
     StagedBatch,
     StagedCounts,
 )
+from headgate.listing import StoredObject
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -32,9 +32,9 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 HEADER = ("id", "name")
 
 
-def listed(name: str, *, etag: str = "e1", minute: int = 0, size: int = 100) -> Listed:
+def listed(name: str, *, etag: str = "e1", minute: int = 0, size: int = 100) -> StoredObject:
     """An object of the dataset as a store lists it."""
-    return Listed(f"{DATASET}/{name}", etag, size, START + timedelta(minutes=minute))
+    return StoredObject(BUCKET, f"{DATASET}/{name}", etag, size, START + timedelta(minutes=minute))
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Road:
             contract_version=contract_version,
         )
 
-    def record(self, run: Run, *found: Listed, **options: bool) -> list[ObjectVersion]:
+    def record(self, run: Run, *found: StoredObject, **options: bool) -> list[ObjectVersion]:
         ledger.record_objects(self.pipeline, run, BUCKET, found, **options)
         return ledger.objects_of_run(self.pipeline, run.run_id, ["found"])
 
@@ -148,7 +148,7 @@ class Road:
             self.apply(batch, counts)
         ledger.mark_loaded(self.pipeline, run.run_id)
 
-    def loaded(self, *found: Listed, rejected: int = 0) -> tuple[Run, list[ObjectVersion]]:
+    def loaded(self, *found: StoredObject, rejected: int = 0) -> tuple[Run, list[ObjectVersion]]:
         """A finished run that loaded these objects."""
         run = self.run()
         for recorded in self.record(run, *found):

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from headgate.errors import Fatal
-from headgate.store import ObjectStore, StoredObject
+from headgate.listing import StoredObject
+from headgate.store import ObjectStore
 from tests.conftest import Buckets
 from tests.faults.proxy import Proxy
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.announcements import created
+from headgate.listing import StoredObject
 from headgate.steps.arrivals import FIRST_REPEAT, LONGEST_REPEAT, Pace, Starts
-from headgate.store import StoredObject
 from tests.notifications import notification
 
 

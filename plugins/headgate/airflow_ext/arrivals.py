@@ -18,8 +18,8 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 if TYPE_CHECKING:
     from headgate.announcements import Listener
     from headgate.contract import Contract
+    from headgate.listing import StoredObject
     from headgate.steps.arrivals import Lookout
-    from headgate.store import StoredObject
 
 LONGEST_PAUSE = 60.0  # seconds between looks where the store announces, and while a server is away
 BREATH = 0.5  # seconds after a look in which no announcement leads to another

@@ -31,7 +31,6 @@ from headgate.ledger.gate import (
     publish_object,
 )
 from headgate.ledger.objects import (
-    Listed,
     ObjectVersion,
     TakenOver,
     adopt_objects,
@@ -72,7 +71,6 @@ __all__ = [
     "BatchRef",
     "Chunk",
     "ChunkWork",
-    "Listed",
     "LoadReject",
     "MissingChunk",
     "ObjectTotals",

@@ -11,7 +11,7 @@ from headgate.ledger.objects import listing
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from headgate.store import StoredObject
+    from headgate.listing import StoredObject
 
 
 def arrived(conn: Connection, dataset: str, bucket: str, listed: Sequence[StoredObject]) -> set[str]:

@@ -22,22 +22,11 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
-    from headgate.store import StoredObject
+    from headgate.listing import StoredObject
 
 T = TypeVar("T")
 PAGE = 10_000  # listed objects a statement: some 2 MB of parameters
 COMPARED = 100  # objects whose headers a new one is compared with
-
-
-@dataclass(frozen=True)
-class Listed:
-    """An object as the store lists it; `size` in bytes."""
-
-    key: str
-    etag: str
-    size: int
-    last_modified: datetime
-    version_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +73,7 @@ def record_objects(
     conn: Connection,
     run: Run,
     bucket: str,
-    listed: Iterable[Listed],
+    listed: Iterable[StoredObject],
     *,
     reload: bool = False,
     named: bool = False,
@@ -116,7 +105,7 @@ def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _comparison(
-    run: Run, bucket: str, page: Sequence[Listed], reload: bool, try_held: bool
+    run: Run, bucket: str, page: Sequence[StoredObject], reload: bool, try_held: bool
 ) -> dict[str, Any]:
     return {
         "dataset": run.dataset,
@@ -129,7 +118,7 @@ def _comparison(
     }
 
 
-def listing(page: Sequence[Listed] | Sequence[StoredObject]) -> dict[str, list[Any]]:
+def listing(page: Sequence[StoredObject]) -> dict[str, list[Any]]:
     """The listed objects as ``headgate.new_objects`` takes them: an array of each of their properties."""
     return {
         "keys": [item.key for item in page],

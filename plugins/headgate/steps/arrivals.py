@@ -13,8 +13,9 @@ from contextlib import closing
 
 from headgate.ledger.arrivals import arrived
 from headgate.ledger.objects import pages
+from headgate.listing import StoredObject
 from headgate.steps.services import Ledger
-from headgate.store import PAGE, ObjectStore, StoredObject
+from headgate.store import PAGE, ObjectStore
 
 KEYS_AT_ONCE = 100  # that are looked up one by one; any of them starts a run, which takes all there are
 FIRST_REPEAT, LONGEST_REPEAT = 60.0, 3600.0  # seconds until a start that took nothing is tried again

@@ -13,11 +13,11 @@ from headgate import ledger
 from headgate.contract import Contract
 from headgate.contract.registry import registered
 from headgate.errors import DataError, Fatal
-from headgate.ledger import Listed, Run
+from headgate.ledger import Run
+from headgate.listing import StoredObject
 from headgate.quarantine import flush_replays
 from headgate.steps.contracts import file_digest
 from headgate.steps.services import Services
-from headgate.store import StoredObject
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -117,17 +117,11 @@ def record_new(services: Services, run: Run, contract: Contract, request: Reques
     return services.ledger(record)
 
 
-def listing(services: Services, contract: Contract, request: Request) -> Iterator[Listed]:
+def listing(services: Services, contract: Contract, request: Request) -> Iterator[StoredObject]:
     """What the store lists, as far as the run asks for it."""
     for stored in _stored(services, contract, request.params):
         if request.interval is None or request.interval[0] <= stored.last_modified < request.interval[1]:
-            yield Listed(
-                key=stored.key,
-                etag=stored.etag,
-                size=stored.size,
-                last_modified=stored.last_modified,
-                version_id=stored.version_id,
-            )
+            yield stored
 
 
 def _stored(services: Services, contract: Contract, params: Params) -> Iterable[StoredObject]:
