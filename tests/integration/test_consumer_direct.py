@@ -145,12 +145,13 @@ def test_more_bad_rows_than_a_few_are_searched_for_in_the_staging_table(
     assert outcome(lab, rows=500, inserted=450, quarantined=50)
 
 
-def test_a_unique_index_that_meets_the_rows_own_earlier_state_refuses_nothing(
-    lab: Lab, handler: DatabaseHandler
+@pytest.mark.parametrize("rule", ["ADD UNIQUE (note)", "ADD EXCLUDE (note WITH =)"])
+def test_a_rule_that_meets_the_rows_own_earlier_state_refuses_nothing(
+    lab: Lab, handler: DatabaseHandler, rule: str
 ) -> None:
     """It is older than the index of the key here, so that it is asked before it."""
     lab.sql("ALTER TABLE lab.things DROP CONSTRAINT things_pkey")
-    lab.sql("CREATE UNIQUE INDEX ON lab.things (note); ALTER TABLE lab.things ADD PRIMARY KEY (id)")
+    lab.sql(f"ALTER TABLE lab.things {rule}; ALTER TABLE lab.things ADD PRIMARY KEY (id)")
     lab.handle(handler, lab.batch(lab.thing("a.csv", 1), [("p", 1.0, "one")]))
     again: list[Row] = [("o", 0.0, "zero"), ("p", 2.0, "one"), ("q", 3.0, "two")]
     lab.handle(handler, lab.batch(lab.thing("b.csv", 2), again))
@@ -167,19 +168,6 @@ def test_a_row_that_refers_to_another_of_its_batch_is_not_refused_for_a_third(
     assert lab.handle(handler, lab.batch(lab.thing("a.csv", 1), rows)) == [Done()]
     assert refused(lab) == [(3, "22P02")]
     assert outcome(lab, rows=5, inserted=4, quarantined=1)
-
-
-def test_an_exclusion_that_meets_the_rows_own_earlier_state_refuses_nothing(
-    lab: Lab, handler: DatabaseHandler
-) -> None:
-    """As with a unique index that is older than that of the key."""
-    lab.sql("ALTER TABLE lab.things DROP CONSTRAINT things_pkey")
-    lab.sql("ALTER TABLE lab.things ADD EXCLUDE (note WITH =); ALTER TABLE lab.things ADD PRIMARY KEY (id)")
-    lab.handle(handler, lab.batch(lab.thing("a.csv", 1), [("p", 1.0, "one")]))
-    again: list[Row] = [("o", 0.0, "zero"), ("p", 2.0, "one"), ("q", 3.0, "two")]
-    lab.handle(handler, lab.batch(lab.thing("b.csv", 2), again))
-    assert lab.rows() == {"o": (0.0, "zero"), "p": (2.0, "one"), "q": (3.0, "two")}
-    assert outcome(lab, rows=4, inserted=3, updated=1)
 
 
 def test_rows_that_a_trigger_of_the_owner_leaves_out_are_no_wrong_count(
