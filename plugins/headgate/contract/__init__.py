@@ -2,7 +2,7 @@
 
 from headgate.contract.document import contract_from_document, load_contract, load_contracts
 from headgate.contract.header import HeaderMatch, match_header, refusal
-from headgate.contract.model import Column, Contract, Derive, Index, Refuse, UnitRule, fold
+from headgate.contract.model import Column, Contract, Derive, Index, Refuse, Source, UnitRule, fold
 from headgate.contract.registry import apply_contract, evolve, registered
 from headgate.contract.table import evolve_ddl, table_ddl
 
@@ -13,6 +13,7 @@ __all__ = [
     "HeaderMatch",
     "Index",
     "Refuse",
+    "Source",
     "UnitRule",
     "apply_contract",
     "contract_from_document",

@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from headgate.contract.model import (
     Derive,
     Index,
     Refuse,
+    Source,
     UnitRule,
 )
 from headgate.errors import Fatal
@@ -44,12 +46,17 @@ CONTRACT_PROPERTIES = frozenset(
         "quarantineThreshold",
         "volumeTolerance",
         "startOnArrival",
+        "source",
     }
 )
 SERVER_PROPERTIES = frozenset({"formats", "delimiter", "sheet"})
 COLUMN_PROPERTIES = frozenset(
     {"aliases", "unit", "nullTokens", "form", "pad", "recode", "unitRules", "derive", "trim", "evolved"}
 )
+SOURCE_PROPERTIES = frozenset(
+    {"provider", "endpoint", "parameters", "each", "window", "since", "until", "reread", "overlap", "lag"}
+)
+WINDOWS = ("hour", "day", "week", "month", "year", "interval")
 RETENTION = frozenset({"receipts", "staging", "errors", "alerts", "events"})
 RESERVED = "system"
 
@@ -161,7 +168,7 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         reject_threshold=_share(custom, "rejectThreshold", 0.05),
         quarantine_threshold=_share(custom, "quarantineThreshold", custom.get("rejectThreshold", 0.05)),
         volume_tolerance=_share(custom, "volumeTolerance", 0.5),
-        minimum_rows=int(custom.get("minimumRows", 1)),
+        minimum_rows=int(custom.get("minimumRows", 0 if "source" in custom else 1)),
         on_rewrite=_one_of(custom.get("onRewrite", "merge"), ("merge",), "onRewrite"),
         chunk_bytes=custom.get("chunkBytes"),
         schedule=_schedule(document),
@@ -170,6 +177,7 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         retention=_retention(custom.get("retention", {})),
         queue_messages=_positive(custom, "queueMessages"),
         queue_seconds=_positive(custom, "queueSeconds"),
+        source=_source(custom["source"]) if "source" in custom else None,
         refuse=tuple(_refuse(item) for item in custom.get("refuse", ())),
         indexes=tuple(Index(tuple(item)) for item in custom.get("indexes", ())),
         tags=tuple(document.get("tags") or ()),
@@ -236,6 +244,33 @@ def _retention(days: Mapping[str, Any]) -> dict[str, int]:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ValueError(f"retention: {name} is {value!r}; give whole days, 0 keeps for ever")
     return dict(days)
+
+
+def _source(terms: Mapping[str, Any]) -> Source:
+    _known(terms, SOURCE_PROPERTIES, "source")
+    for name in ("reread", "overlap", "lag"):
+        value = terms.get(name, 0)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"source: {name} is {value!r}; give a whole number, 0 or more")
+    return Source(
+        provider=str(terms["provider"]),
+        endpoint=str(terms["endpoint"]),
+        parameters=dict(terms.get("parameters") or {}),
+        each={name: tuple(map(str, values)) for name, values in (terms.get("each") or {}).items()},
+        window=_one_of(terms.get("window", "interval"), WINDOWS, "source: window"),
+        since=_day(terms.get("since"), "since"),
+        until=_day(terms.get("until"), "until"),
+        reread=terms.get("reread", 0),
+        overlap=terms.get("overlap", 0),
+        lag=terms.get("lag", 0),
+    )
+
+
+def _day(value: Any, name: str) -> date | None:
+    try:
+        return None if value is None else date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"source: {name} is {value!r}; give a day: 2024-01-31") from None
 
 
 def _refuse(rule: Mapping[str, Any]) -> Refuse:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ Drift = Literal["freeze", "evolve", "discard", "rescue"]
 RewritePolicy = Literal["merge", "replace"]
 Comparison = Literal["lt", "le", "gt", "ge", "eq"]
 RefuseWhere = Literal["key", "header", "sheet"]
+WindowSize = Literal["hour", "day", "week", "month", "year", "interval"]
 
 RESCUED_COLUMN = "_rescued"
 SYSTEM_COLUMNS: Mapping[str, str] = {
@@ -141,6 +142,26 @@ class Index:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a dataset is fetched from, and when it is asked for again.
+
+    ``window``: what one fetch covers: a calendar span in UTC (weeks begin on Monday), or the interval of
+    the run as it is, for snapshots, forecasts and lists of changes.
+    """
+
+    provider: str
+    endpoint: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # sent with every request
+    each: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # one slice for each combination
+    window: WindowSize = "interval"
+    since: date | None = None  # nothing before it is asked for
+    until: date | None = None  # nor from this day on
+    reread: int = 0  # days back that are asked for again, as providers correct late
+    overlap: int = 0  # seconds that a list of changes is asked for before its window
+    lag: int = 0  # days that the provider is behind: windows count as complete so much later
+
+
+@dataclass(frozen=True)
 class Contract:
     """A data contract: one dataset, its columns, its table and where its objects arrive."""
 
@@ -173,6 +194,7 @@ class Contract:
     retention: Mapping[str, int] = field(default_factory=dict)  # days by kind of record, before the settings'
     queue_messages: int | None = None  # that may wait in its queue before people hear of it
     queue_seconds: float | None = None  # that one of them may wait
+    source: Source | None = None  # fetched from an API; else files are put there
     refuse: tuple[Refuse, ...] = ()
     indexes: tuple[Index, ...] = ()
     tags: tuple[str, ...] = ()
