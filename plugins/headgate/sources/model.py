@@ -144,6 +144,7 @@ class Provider(ABC):
     limits: ClassVar[tuple[Limit, ...]] = ()
     tasks: ClassVar[int] = 2  # that may ask it at the same time: the size of its Airflow pool
     credential: ClassVar[Credential] = "none"
+    token_path: ClassVar[str] = "/connect/token"  # below ``hosts["id"]``; for client_credentials only
     paged: ClassVar[frozenset[str]] = frozenset()  # endpoints whose answers come in pages
     suffix: ClassVar[str] = "json"  # of landed bodies, before .gz
 
