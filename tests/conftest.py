@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import httpx
     from minio import Minio
 
+    from tests.stubs.host import Stubs
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -42,6 +44,22 @@ def egrid() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real eGRID files in {folder}; HEADGATE_SHARED names another place")
     return folder
+
+
+@pytest.fixture(scope="session")
+def stub_host() -> Iterator[Stubs]:
+    """The stub providers as a process, one for all tests of the session."""
+    from tests.stubs.host import running_stubs
+
+    with running_stubs() as running:
+        yield running
+
+
+@pytest.fixture
+def stubs(stub_host: Stubs) -> Stubs:
+    """The stub providers in a new world: the true date, no faults, no calls; ``reset`` gives another date."""
+    stub_host.reset()
+    return stub_host
 
 
 @dataclass(frozen=True)

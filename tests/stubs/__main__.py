@@ -1,0 +1,25 @@
+"""``python -m tests.stubs --port 8199 [--today 2024-02-01]``: serve the stubs until ended."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+
+import uvicorn
+
+from tests.stubs.app import make_app
+from tests.stubs.world import World
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.stubs", description=__doc__)
+    parser.add_argument("--port", type=int, default=8199)
+    parser.add_argument("--today", type=date.fromisoformat, help="the date that the providers have")
+    chosen = parser.parse_args()
+    uvicorn.run(
+        make_app(World(chosen.today)), host="127.0.0.1", port=chosen.port, log_level="warning", lifespan="off"
+    )
+
+
+if __name__ == "__main__":
+    main()
