@@ -155,6 +155,11 @@ class Settings(BaseSettings):
         return text
 
 
+def settings_files() -> tuple[Path, ...]:
+    """What the embedded stack writes and users add to; a later file wins, the environment over all."""
+    return tuple(default_home() / name for name in ("headgate.env", "stubs.env"))
+
+
 @cache
 def settings() -> Settings:
     """The settings of this process, read once."""
@@ -165,7 +170,7 @@ def read_settings() -> Settings:
     """The settings as they are now. ``Fatal`` names each that is wrong."""
     try:
         return Settings(
-            _env_file=default_home() / "headgate.env",
+            _env_file=settings_files(),
             _secrets_dir=os.environ.get("HEADGATE_SECRETS_DIR") or None,
         )
     except ValidationError as error:

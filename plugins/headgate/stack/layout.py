@@ -62,6 +62,11 @@ class Layout:
         return self.home / "headgate.env"
 
     @property
+    def stubs_file(self) -> Path:
+        """Addresses and logins of the stub providers; there while they are wanted."""
+        return self.home / "stubs.env"
+
+    @property
     def stamps_file(self) -> Path:
         return self.run / "stamps.json"
 
