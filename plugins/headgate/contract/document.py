@@ -159,7 +159,7 @@ def _contract(document: Mapping[str, Any]) -> Contract:
         owner=_owner(document),
         bucket=bucket,
         prefix=prefix,
-        formats=tuple(server_custom.get("formats", ("csv",))),
+        formats=_formats(server_custom, has_source="source" in custom),
         delimiter=str(server_custom.get("delimiter", ",")),
         encoding=str(server.get("encoding", "utf-8")).lower(),
         sheet=server_custom.get("sheet"),
@@ -244,6 +244,13 @@ def _retention(days: Mapping[str, Any]) -> dict[str, int]:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ValueError(f"retention: {name} is {value!r}; give whole days, 0 keeps for ever")
     return dict(days)
+
+
+def _formats(server: Mapping[str, Any], *, has_source: bool) -> tuple[str, ...]:
+    """Besides the provider's answers, NDJSON: so rows come back that are replayed out of the quarantine."""
+    if has_source:
+        return tuple(dict.fromkeys([*server.get("formats", ("api",)), "ndjson"]))
+    return tuple(server.get("formats", ("csv",)))
 
 
 def _source(terms: Mapping[str, Any]) -> Source:

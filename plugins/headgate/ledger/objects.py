@@ -242,7 +242,7 @@ def _tell(cursor: Cursor, entered: ObjectVersion) -> None:
     """A key that was held has its old content again; or the object has other columns than all before."""
     if entered.state == "duplicate":
         events.record_change(cursor, object_event(cursor, "object.released", entered, {}))
-    elif entered.replay_of is None:
+    elif entered.replay_of is None and entered.inspection.get("header"):
         news = drift(_before(cursor, entered, 1), entered.inspection)  # mostly nothing
         if news:
             news = drift(_before(cursor, entered, COMPARED), entered.inspection)

@@ -22,6 +22,7 @@ from headgate.records.header import (
 from headgate.records.model import MIB, Inspection, Limits, Readable, Sink
 from headgate.records.refused import Refused
 from headgate.records.tracing import Rules, trace
+from headgate.sources.keys import Place, place_of
 
 _HEADER_BYTES = 4 * MIB  # in which the first records are looked for
 
@@ -70,6 +71,8 @@ def rematch(inspection: Inspection, contract: Contract, key: str) -> Inspection:
 def _read(
     reader: PeekableReader, key: str, contract: Contract, limits: Limits, sink: Sink | None
 ) -> Inspection:
+    if contract.source is not None and (place := place_of(key.removeprefix(contract.prefix))) is not None:
+        return _read_landed(reader, key, place, contract, limits, _require(sink))
     kind = dialect.sniff(_head(reader, key), key)
     if kind in ("gzip", "zstd"):
         inner = PeekableReader(DecompressingReader(reader, kind, key))
@@ -80,6 +83,20 @@ def _read(
         inspection = _read_content(content, inner, key, contract, limits, _require(sink))
         return replace(inspection, compression=kind)
     return _read_content(kind, reader, key, contract, limits, sink if kind in ("xlsx", "parquet") else None)
+
+
+def _read_landed(
+    reader: PeekableReader, key: str, place: Place, contract: Contract, limits: Limits, sink: Sink
+) -> Inspection:
+    """The body of an API's answer: the records that its provider finds in it, as JSON lines."""
+    from headgate.records.ndjson import nothing, read_ndjson
+    from headgate.sources.reader import RecordLines
+
+    body = DecompressingReader(reader, "gzip", key)
+    lines = PeekableReader(RecordLines(contract, place, key, body))
+    if not lines.peek(1):
+        return replace(nothing(limits), compression="gzip")
+    return replace(read_ndjson(lines, key, contract, limits, sink), compression="gzip")
 
 
 def _read_content(

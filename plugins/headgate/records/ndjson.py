@@ -62,6 +62,24 @@ def read_ndjson(
     )
 
 
+def nothing(limits: Limits) -> Inspection:
+    """The inspection of an answer without any record: it has no header, and that is no drift."""
+    return Inspection(
+        format="ndjson",
+        compression=None,
+        delimiter="",
+        encoding="utf-8",
+        header=(),
+        columns={},
+        derived={},
+        unknown=(),
+        shadowed=(),
+        header_rows=0,
+        line_is_record=False,
+        max_record_bytes=limits.max_record_bytes,
+    )
+
+
 def parse_json_lines(
     payload: bytes, plan: ChunkPlan, inspection: Inspection, contract: Contract
 ) -> ParsedChunk:

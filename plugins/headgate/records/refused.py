@@ -9,7 +9,7 @@ class Refused(DataError):
     """The whole object is held at the gate.
 
     ``rule`` is one of empty, minimum_rows, format, encoding, delimiter, missing_column, unknown_column,
-    duplicate_header, refused, sheet_missing, truncated_archive, rewritten. The message says what to do.
+    duplicate_header, refused, sheet_missing, truncated_archive, rewritten, body. The message says what to do.
     """
 
     def __init__(self, rule: str, message: str) -> None:
