@@ -1,4 +1,7 @@
-"""``python -m tests.stubs --port 8199 [--today 2024-02-01]``: serve the stubs until ended."""
+"""``python -m tests.stubs --port 8199 [--today 2024-02-01]``: serve the stubs until ended.
+
+``--settings http://127.0.0.1:8199`` only prints the settings by which Headgate finds them there.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from datetime import date
 import uvicorn
 
 from tests.stubs.app import make_app
+from tests.stubs.settings import settings_of
 from tests.stubs.world import World
 
 
@@ -15,7 +19,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.stubs", description=__doc__)
     parser.add_argument("--port", type=int, default=8199)
     parser.add_argument("--today", type=date.fromisoformat, help="the date that the providers have")
+    parser.add_argument("--settings", metavar="URL")
     chosen = parser.parse_args()
+    if chosen.settings:
+        for name, value in settings_of(chosen.settings).items():
+            print(f"{name}={value}")
+        return
     uvicorn.run(
         make_app(World(chosen.today)), host="127.0.0.1", port=chosen.port, log_level="warning", lifespan="off"
     )

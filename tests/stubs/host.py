@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from tests.polling import eventually
+from tests.stubs.settings import settings_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -29,6 +30,11 @@ class Stubs:
     def address(self, provider: str, host: str = "api") -> str:
         """What stands for a provider's base address."""
         return f"{self.url}/{provider}/{host}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """``HEADGATE_SOURCE_…``: what Headgate finds them by."""
+        return settings_of(self.url)
 
     def do(self, act: str, **arguments: Any) -> None:
         """``World``'s method of that name: ``advance``, ``correct``, ``vanish``, ``fault``, ``down``."""

@@ -44,6 +44,13 @@ def up(
             help="`servers`: Postgres, RabbitMQ, S3; `infra`: them with schema, buckets, contracts; `all`."
         ),
     ] = "all",
+    with_stubs: Annotated[
+        bool | None,
+        typer.Option(
+            "--with-stubs/--without-stubs",
+            help="Sources ask stub providers, which need no credentials, until `--without-stubs`.",
+        ),
+    ] = None,
 ) -> None:
     """Start, wait until everything serves, and say how long it took."""
     from headgate.stack import Part
@@ -54,7 +61,7 @@ def up(
     begin = time.monotonic()
     install_rabbitmq(console.print)
     with Progress() as progress:
-        changed = this_stack().up(Part(only), progress.report)
+        changed = this_stack().up(Part(only), progress.report, with_stubs=with_stubs)
     seconds = time.monotonic() - begin
     if changed:
         console.print(f"[green]up[/] after {seconds:.1f} s; data, logs and logins are in {settings().home}")

@@ -70,11 +70,11 @@ def program(layout: Layout, ports: Ports, secrets: Secrets, environment: Mapping
 def sizes(memory: int, disk: int) -> dict[str, str]:
     """Settings by this machine's memory and the size of the disk, both in MiB.
 
-    An eighth of the memory for pages, as other servers and Airflow want theirs. A 32nd of the disk for the
+    An eighth of the memory for pages, as other servers and Airflow want theirs. A 16th of the disk for the
     log: the longer that may get, the fewer checkpoints fall into a load, and after each of them every page is
     logged whole once more. `deploy/start-postgres.sh` reckons alike.
     """
-    log = between(1024, disk // 32, 8192)
+    log = between(1024, disk // 16, 16384)
     return {
         "shared_buffers": f"{between(128, memory // 8, 2048)}MB",
         "max_wal_size": f"{log}MB",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.errors import Fatal
-from headgate.stack import leftovers, postgres, prepare, rabbitmq, supervisor
+from headgate.stack import leftovers, postgres, prepare, rabbitmq, stubs, supervisor
 from headgate.stack import ports as port_choice
 from headgate.stack import secrets as secret_store
 from headgate.stack.catalogue import SERVERS, catalogue
@@ -88,12 +88,19 @@ class Stack:
 
     # -- up -----------------------------------------------------------------------------------
 
-    def up(self, part: Part = Part.ALL, report: Report = quiet) -> bool:
-        """Start what does not run and wait until it serves; whether anything had to be done."""
+    def up(self, part: Part = Part.ALL, report: Report = quiet, *, with_stubs: bool | None = None) -> bool:
+        """Start what does not run and wait until it serves; whether anything had to be done.
+
+        ``with_stubs``: stub providers in the place of the APIs; ``None`` leaves that as it was.
+        """
         rabbitmq.require_server_script()
         self.layout.create()
         with self.locked():
+            if with_stubs is not None:
+                stubs.switch(self.layout, on=with_stubs)
             changed = self.supervise(report)
+            if stubs.wanted(self.layout):
+                stubs.write_settings(self.layout, self.ports)
             changed |= self.start([p for p in self.programs() if p.name in SERVERS], report)
             if part is not Part.SERVERS:
                 changed |= prepare.data(self.layout, self.ports, self.secrets, report)
