@@ -173,7 +173,7 @@ def measure(bench: Bench, line: Line, workload: Workload) -> Measure:
     bench.bring(line.part)
     try:
         line.prepare(bench, workload)
-        bench.checkpoint()
+        bench.settle()
         wal = bench.wal_position()
         with Meter(bench.root_pids()) as meter:
             begin = time.perf_counter()

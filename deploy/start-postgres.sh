@@ -16,7 +16,7 @@ if [ "$limit" != max ] && [ $((limit / 1048576)) -lt "$memory" ]; then
   memory=$((limit / 1048576))
 fi
 disk=$(df -Pk "${DATA_VOLUME:-/var/lib/postgresql}" | awk 'NR == 2 {print int($2 / 1024)}')
-log=$(between 1024 $((disk / 32)) 8192)
+log=$(between 1024 $((disk / 16)) 16384)
 
 exec docker-entrypoint.sh postgres \
   -c shared_buffers="$(between 128 $((memory / 8)) 2048)MB" \

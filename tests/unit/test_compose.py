@@ -81,7 +81,7 @@ def test_sizes_postgres_by_the_machine_in_the_same_way(
 def test_sizes_stay_between_their_bounds(memory: int, disk: int) -> None:
     sizes = {name: int(size.removesuffix("MB")) for name, size in postgres.sizes(memory, disk).items()}
     assert 128 <= sizes["shared_buffers"] <= 2048
-    assert 256 <= sizes["min_wal_size"] <= sizes["max_wal_size"] <= 8192
+    assert 256 <= sizes["min_wal_size"] <= sizes["max_wal_size"] <= 16384
 
 
 def test_runs_the_same_airflow_services(services: dict[str, dict[str, Any]]) -> None:

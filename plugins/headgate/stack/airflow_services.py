@@ -24,9 +24,10 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     "airflow-triggerer": ("triggerer", "--skip-serve-logs"),
 }
 # Measured on two cores: 8 slots save memory, 0.2 s removes most of the wait between tasks at half the price
-# of 0.1 s (16 % of a core while nothing happens), a heartbeat of 1 s the stalls of 5 s after a task. What a worker or a scheduler that died leaves behind is taken up after two
-# minutes and one, not five. The executor imports what tasks need before it forks; numpy's and Arrow's own
-# threads, which a fork would not have, are left out.
+# of 0.1 s (16 % of a core while nothing happens), a heartbeat of 1 s the stalls of 5 s after a task. What a
+# worker or a scheduler that died leaves behind is taken up after two minutes and one, not five. The executor
+# imports what tasks need before it forks; numpy's and Arrow's own threads, which a fork would not have, are
+# left out.
 TUNING = {
     "AIRFLOW__CORE__EXECUTOR": "headgate.airflow_ext.executor.WarmLocalExecutor",
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
