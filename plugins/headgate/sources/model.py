@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
 
@@ -92,7 +93,7 @@ class Answer:
 
     def open(self) -> IO[bytes]:
         """The body's bytes as a stream; the caller closes it."""
-        return gzip.open(self.body)
+        return BufferedReader(gzip.open(self.body))
 
     def head(self, size: int = 65_536) -> bytes:
         """Its first bytes: enough to tell HTML from JSON, or to read an error."""
@@ -144,7 +145,7 @@ class Provider(ABC):
     limits: ClassVar[tuple[Limit, ...]] = ()
     tasks: ClassVar[int] = 2  # that may ask it at the same time: the size of its Airflow pool
     credential: ClassVar[Credential] = "none"
-    token_path: ClassVar[str] = "/connect/token"  # below ``hosts["id"]``; for client_credentials only
+    token_path: ClassVar[str] = "/connect/token"  # noqa: S105 (below hosts["id"], for client_credentials)
     paged: ClassVar[frozenset[str]] = frozenset()  # endpoints whose answers come in pages
     suffix: ClassVar[str] = "json"  # of landed bodies, before .gz
 
