@@ -1,0 +1,160 @@
+"""NOAA Climate Data Online, API v2: station data as long rows, and lists of stations, datasets and the like.
+
+https://www.ncdc.noaa.gov/cdo-web/webservices/v2
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import IO, Any, ClassVar
+from urllib.parse import quote
+
+from headgate.errors import AccessRefused
+from headgate.sources.model import (
+    Answer,
+    Ask,
+    Call,
+    Limit,
+    Page,
+    Provider,
+    QuotaUsed,
+    Rejected,
+    Unavailable,
+    Want,
+)
+from headgate.sources.providers.noaa_flags import named_flags
+from headgate.sources.providers.outage import not_data
+
+_PAGE_ROWS = 1000  # the most that the API gives
+_PASSES = 3
+_ERROR_BYTES = 4096
+_PATIENCE = 1.0  # seconds; the API refuses more than 5 requests a second and names no time to wait
+
+
+class NoaaCdo(Provider):
+    """Endpoints are those of the API: ``data``, ``stations``, ``datasets``, …; all come in pages.
+
+    ``data`` wants ``datasetid`` under the contract's ``each``: it says what the flags mean. A list with
+    ``id`` under ``each`` is asked for one by one.
+    """
+
+    name = "noaa_cdo"
+    title = "NOAA Climate Data Online"
+    hosts: ClassVar[Mapping[str, str]] = {"api": "https://www.ncei.noaa.gov/cdo-web/api/v2"}
+    limits = (Limit(5, 1.0), Limit(10_000, 86_400.0))
+    tasks = 4
+    credential = "token"
+    paged = frozenset(
+        {"data", "stations", "locations", "locationcategories", "datatypes", "datacategories", "datasets"}
+    )
+
+    def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
+        """Pages until one is short. A list whose total changed on the way is read again from its start.
+
+        What is read again comes as further pages: rows may have moved over a page's edge, and of two
+        readings of a row the later one counts. The total is not used to find the end.
+        """
+        if "id" in want.slice:
+            path = f"{want.source.endpoint}/{quote(want.slice['id'], safe='')}"
+            yield Page("page-00001", ask(Call(path)))
+            return
+        number = 0
+        for _ in range(_PASSES):
+            totals = set()
+            for answer, found in self._listing(ask, want):
+                number += 1
+                totals |= {found.total} - {None}
+                yield Page(f"page-{number:05}", answer)
+            if len(totals) < 2:
+                return
+
+    def _listing(self, ask: Ask, want: Want) -> Iterator[tuple[Answer, _Found]]:
+        params = _params(want)
+        offset = 1  # the API counts from 1
+        while True:
+            answer = ask(Call(want.source.endpoint, {**params, "limit": _PAGE_ROWS, "offset": offset}))
+            found = _Found.of(answer)
+            yield answer, found
+            if found.rows < found.limit:
+                return
+            offset += found.rows
+
+    def problem(self, answer: Answer) -> Exception | None:
+        """HTML with status 200; errors in both shapes, their status a text; the limits a second and a day."""
+        error = _error_of(answer)
+        if error is None:
+            return not_data(answer, self.title)
+        status, message = error
+        if status == 429 and "per day" in message:
+            return QuotaUsed(f"{self.title}: {message}")
+        if status == 429 or status >= 500:
+            return Unavailable(f"{self.title}: {message}", retry_after=_PATIENCE)
+        if "token" in message.lower():
+            return AccessRefused(f"{self.title}: {message}")
+        return Rejected(f"{self.title}: {message}")
+
+    def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Mapping[str, Any]]:
+        """Rows of ``results``; ``{}`` has none. Of ``data`` with the flags by name, see ``named_flags``."""
+        import ijson
+
+        if "id" in where:
+            yield json.load(body)
+            return
+        for row in ijson.items(body, "results.item"):
+            yield _with_flags(row, where) if where["endpoint"] == "data" else row
+
+    def authenticate(self, call: Call, secret: Mapping[str, str]) -> Mapping[str, str]:
+        """The header that every call needs."""
+        return {"token": secret["token"]}
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a page says of itself: its rows, the page size that was granted, the rows of all pages."""
+
+    rows: int
+    limit: int
+    total: int | None
+
+    @classmethod
+    def of(cls, answer: Answer) -> _Found:
+        document = answer.json()
+        resultset = document.get("metadata", {}).get("resultset", {})
+        rows = len(document.get("results", ()))
+        return cls(rows, int(resultset.get("limit", _PAGE_ROWS)), resultset.get("count"))
+
+
+def _params(want: Want) -> dict[str, Any]:
+    """The contract's parameters; of data also the days of the window, both ends inclusive."""
+    if want.source.endpoint != "data":
+        return want.parameters
+    last = want.window.end - timedelta(microseconds=1)
+    days = {"startdate": f"{want.window.start:%Y-%m-%d}", "enddate": f"{last:%Y-%m-%d}"}
+    return {**want.parameters, **days}
+
+
+def _with_flags(row: Mapping[str, Any], where: Mapping[str, str]) -> Mapping[str, Any]:
+    dataset = where.get("datasetid", "")
+    flags = named_flags(dataset, row["datatype"], row.get("attributes") or "")
+    marks = {"trace": flags.get("measurement_flag") == "T", "quality_failed": bool(flags.get("quality_flag"))}
+    return {"dataset": dataset, **row, **flags, **(marks if flags else {})}
+
+
+def _error_of(answer: Answer) -> tuple[int, str] | None:
+    """Status and text of an error, in either of the API's shapes; it may come with status 200."""
+    if answer.size > _ERROR_BYTES:
+        return None
+    try:
+        document = answer.json()
+    except ValueError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    status = document.get("statusCode") or document.get("status")
+    message = document.get("developerMessage") or document.get("message")
+    if status is None or message is None:
+        return None
+    return int(status), str(message)
