@@ -147,6 +147,8 @@ def test_texts_are_padded_recoded_and_made_null() -> None:
     assert values("text", "NA", " NA ", "", null_tokens=("",)) == (["NA", "NA", None], [])
     assert values("integer", "-9999", "5", null_tokens=("", "-9999")) == ([None, 5], [])
     assert values("integer", "x", "5", recode=(("x", "7"),)) == ([7, 5], [])
+    words = (("Ja", "true"), ("Nei", "false"))
+    assert values("boolean", "Ja", "Nei", "", recode=words) == ([True, False, None], [])
 
 
 def test_units_are_converted_row_by_row_as_exactly_as_the_text() -> None:

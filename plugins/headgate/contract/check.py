@@ -96,6 +96,8 @@ def _type_problems(contract: Contract) -> list[str]:
         allowed = LOGICAL_TYPES.get(logical[column.name] or "")
         if allowed is not None and column.type.split("(")[0] not in allowed:
             problems.append(f"column {column.name}: {column.type} does not go with {logical[column.name]}")
-        if (column.form or column.pad or column.recode) and column.type != "text":
-            problems.append(f"column {column.name}: form, pad and recode are for text, not {column.type}")
+        if (column.form or column.pad) and column.type != "text":
+            problems.append(f"column {column.name}: form and pad are for text, not {column.type}")
+        if column.recode and column.type not in ("text", "boolean"):
+            problems.append(f"column {column.name}: recode is for text and boolean, not {column.type}")
     return problems

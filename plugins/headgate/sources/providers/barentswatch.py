@@ -1,0 +1,277 @@
+"""BarentsWatch (Norway): fish health, fishing gear, waves, currents and zones; and its AIS service.
+
+The two have clients of their own at the same token service, so they are two providers here. Rules:
+https://developer.barentswatch.no/docs/ and the OpenAPI documents that it links to. BarentsWatch publishes no
+rate limit and asks for batch reads one after the other; its data is under the Norwegian Licence for Open
+Government Data (NLOD), which wants its name to be given.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import IO, Any, ClassVar
+
+from headgate.errors import Fatal
+from headgate.logs import get_logger
+from headgate.sources.model import (
+    Answer,
+    Ask,
+    Call,
+    Limit,
+    Page,
+    Provider,
+    Rejected,
+    Unavailable,
+    Want,
+    Window,
+)
+from headgate.sources.providers.barentswatch_records import (
+    Record,
+    items,
+    read_currents,
+    read_gear,
+    read_lice,
+    read_localities,
+    read_register,
+    read_ships,
+    read_waves,
+    read_zones,
+    week_name,
+)
+
+WFS_PAGE = 500  # zones in an answer; their outlines make it some megabytes
+_FISH_HEALTH = "geodata/fishhealth"
+_RETRIED = (401, 403, 408, 425, 429)  # the client's business, not the request's
+
+log = get_logger()
+
+
+class NotReported(Rejected):
+    """There is nothing about this site in this week, or no such site: BarentsWatch says the same of both."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How one endpoint is asked for a window, and how a body of it is read."""
+
+    pages: Callable[[Ask, Want], Iterator[Page]]
+    records: Callable[[Mapping[str, str], IO[bytes]], Iterator[Record]]
+
+
+class _Endpoints(Provider):
+    """What both services have in common."""
+
+    credential = "client_credentials"
+    limits = (Limit(5, 1.0),)  # ours: none is published
+    tasks = 1
+    endpoints: ClassVar[Mapping[str, Endpoint]]
+
+    def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
+        """See ``endpoints``."""
+        return self._endpoint(want.source.endpoint).pages(ask, want)
+
+    def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Record]:
+        """See ``endpoints``."""
+        return self._endpoint(where["endpoint"]).records(where, body)
+
+    def problem(self, answer: Answer) -> Exception | None:
+        """A page for people, GeoServer's exception in XML, or the message of a refused request."""
+        head = answer.head(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
+        if head.startswith(b"<"):
+            return _markup_problem(answer, head)
+        if 400 <= answer.status < 500 and answer.status not in _RETRIED:
+            return _refusal(answer.status, head)
+        return None
+
+    def _endpoint(self, name: str) -> Endpoint:
+        if name not in self.endpoints:
+            raise Fatal(f"{self.title} has no endpoint {name!r} here; known are {', '.join(self.endpoints)}")
+        return self.endpoints[name]
+
+
+def _markup_problem(answer: Answer, head: bytes) -> Exception | None:
+    """GeoServer answers in XML although JSON was asked for, with status 200 or 500; no answer is HTML."""
+    if b"ExceptionReport" in head:
+        text = " ".join(head.decode(errors="replace").split())
+        asked_wrongly = answer.status < 500 or "must specify a filter" in text
+        return Rejected(text) if asked_wrongly else Unavailable(text)
+    if answer.status < 400:
+        return Unavailable(f"status {answer.status} with a page of markup instead of data")
+    return None
+
+
+def _refusal(status: int, head: bytes) -> Rejected:
+    """ProblemDetails (RFC 7807), with its list of errors where it has one; else the text as it came."""
+    try:
+        told = json.loads(head)
+    except ValueError:
+        return Rejected(f"{status}: {head[:300].decode(errors='replace').strip()}")
+    title = str(told.get("title", "")) if isinstance(told, dict) else str(told)
+    errors = told.get("errors") if isinstance(told, dict) else None
+    listed = [str(text) for texts in (errors or {}).values() for text in texts]
+    kind = NotReported if "was not found" in title else Rejected
+    return kind(f"{status}: {' '.join([title, *listed])}")
+
+
+def _ask_localities(ask: Ask, want: Want) -> Iterator[Page]:
+    """All sites of a week are one answer."""
+    for monday in _weeks(want.window):
+        year, week, _ = monday.isocalendar()
+        call = Call(f"/v1/{_FISH_HEALTH}/locality/{year}/{week}", want.source.parameters)
+        yield Page(f"week={week_name(monday)}", ask(call))
+
+
+def _ask_lice(ask: Ask, want: Want) -> Iterator[Page]:
+    """The export of lice counts as CSV: all sites of all weeks of the window in one answer."""
+    weeks = [monday.isocalendar() for monday in _weeks(want.window)]
+    first, last = weeks[0], weeks[-1]
+    span = {"fromyear": first.year, "fromweek": first.week, "toyear": last.year, "toweek": last.week}
+    params: dict[str, Any] = {"reporttype": "Lice", "filetype": "Csv", **span, **want.parameters}
+    yield Page("page-00001", ask(Call("/v1/geodata/download/fishhealth", params, read_timeout=300)))
+
+
+def _ask_register(ask: Ask, want: Want) -> Iterator[Page]:
+    """One answer a site, of the week in which the window begins: a window of a month is a sample a month.
+
+    The site of the slice, else all that may hold salmonoids, one after the other (about 2,000).
+    """
+    monday = next(_weeks(want.window))
+    year, week, _ = monday.isocalendar()
+    missing = []
+    for number in [want.slice["locality"]] if "locality" in want.slice else _sites(ask):
+        try:
+            answer = ask(Call(f"/v2/{_FISH_HEALTH}/locality/{number}/{year}/{week}"))
+        except NotReported:
+            missing.append(number)
+        else:
+            yield Page(f"locality={number}", answer)
+    if missing:
+        log.warning("source.not_reported", week=week_name(monday), sites=len(missing), first=missing[:10])
+
+
+def _sites(ask: Ask) -> list[str]:
+    listed = ask(Call(f"/v1/{_FISH_HEALTH}/localitieswithsalmonoids"))
+    return [str(site["localityNo"]) for site in listed.json()]
+
+
+def _ask_gear(ask: Ask, want: Want) -> Iterator[Page]:
+    """Every facility that changed since the window's start, less the overlap; there is no end to give."""
+    since = want.window.start - timedelta(seconds=want.source.overlap)
+    params = {"since": _utc(since), **want.parameters}
+    yield Page("page-00001", ask(Call("/v2/geodata/fishingfacilityupdates", params)))
+
+
+def _ask_point(path: str) -> Callable[[Ask, Want], Iterator[Page]]:
+    def pages(ask: Ask, want: Want) -> Iterator[Page]:
+        """The forecast of the model's point next to the slice's; status 204 where the model has none."""
+        longitude, _, latitude = want.slice["point"].partition(",")
+        yield Page("page-00001", ask(Call(path, {"x": longitude, "y": latitude, **want.source.parameters})))
+
+    return pages
+
+
+def _ask_zones(ask: Ask, want: Want) -> Iterator[Page]:
+    """One layer page by page. GeoServer joins several layers, and its totals are not relied on."""
+    size = int(want.parameters.get("count", WFS_PAGE))
+    for number in range(1, 10_000):
+        answer = ask(_zones_call(want.slice["layer"], size, (number - 1) * size))
+        yield Page(f"page-{number:05d}", answer)
+        with answer.open() as body:
+            if sum(1 for _ in items(body, "features.item.type")) < size:
+                return
+
+
+def _zones_call(layer: str, size: int, start: int) -> Call:
+    params: dict[str, Any] = {
+        "service": "WFS",
+        "version": "2.0.0",
+        "request": "GetFeature",
+        "typeNames": f"bw:{layer}",
+        "outputFormat": "application/json",
+        "sortBy": "id",  # without an order, pages may repeat or miss features
+        "count": size,
+        "startIndex": start,
+    }
+    return Call("/ows", params, host="geo", read_timeout=120)
+
+
+def _ask_latest(path: str, **fixed: str) -> Callable[[Ask, Want], Iterator[Page]]:
+    def pages(ask: Ask, want: Want) -> Iterator[Page]:
+        """The last that was heard of each ship in 24 hours, in one array."""
+        yield Page("page-00001", ask(Call(path, {**fixed, **want.parameters}, host="live", read_timeout=120)))
+
+    return pages
+
+
+def _ask_tracks(ask: Ask, want: Want) -> Iterator[Page]:
+    """One ship's positions in the window; kept for 14 days, so that older windows are empty."""
+    span = f"{_utc(want.window.start)}/{_utc(want.window.end)}"
+    call = Call(f"/v1/historic/tracks/{want.slice['mmsi']}/{span}", want.source.parameters, host="historic")
+    yield Page("page-00001", ask(call))
+
+
+def _weeks(window: Window) -> Iterator[date]:
+    """Mondays of the ISO weeks that a window touches.
+
+    A week of fish health begins on Monday in Norway, one or two hours before the window's UTC.
+    """
+    monday = window.start.date() - timedelta(days=window.start.weekday())
+    while datetime.combine(monday, time(), UTC) < window.end:
+        yield monday
+        monday += timedelta(weeks=1)
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+
+
+class BarentsWatch(_Endpoints):
+    """Fish health, fishing gear, forecasts (scope ``api``) and zones (no token)."""
+
+    name = "barentswatch"
+    title = "BarentsWatch"
+    hosts: ClassVar[Mapping[str, str]] = {
+        "api": "https://www.barentswatch.no/bwapi",
+        "geo": "https://geo.barentswatch.no/geoserver",
+        "id": "https://id.barentswatch.no",
+    }
+    paged = frozenset({"zones"})
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {
+        "fish_health": Endpoint(_ask_localities, read_localities),
+        "lice_export": Endpoint(_ask_lice, read_lice),
+        "aquaculture_register": Endpoint(_ask_register, read_register),
+        "fishing_gear": Endpoint(_ask_gear, read_gear),
+        "wave_forecast": Endpoint(_ask_point("/v1/waveforecastpoint/nearest/all"), read_waves),
+        "sea_current": Endpoint(_ask_point("/v1/seacurrent/nearest/all"), read_currents),
+        "zones": Endpoint(_ask_zones, read_zones),
+    }
+
+    def token_scope(self, call: Call) -> str:
+        """The map server wants no token."""
+        return "" if call.host == "geo" else "api"
+
+
+class BarentsWatchAis(_Endpoints):
+    """Positions of ships in Norwegian waters (scope ``ais``)."""
+
+    name = "barentswatch_ais"
+    title = "BarentsWatch AIS"
+    hosts: ClassVar[Mapping[str, str]] = {
+        "live": "https://live.ais.barentswatch.no",
+        "historic": "https://historic.ais.barentswatch.no",
+        "id": "https://id.barentswatch.no",
+    }
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {
+        "latest": Endpoint(
+            _ask_latest("/v1/latest/combined", modelType="Full", modelFormat="Json"), read_ships
+        ),
+        "latest_messages": Endpoint(_ask_latest("/v1/latest/ais"), read_ships),
+        "tracks": Endpoint(_ask_tracks, read_ships),
+    }
+
+    def token_scope(self, call: Call) -> str:
+        """All of it wants the scope of its own."""
+        return "ais"
