@@ -133,6 +133,32 @@ class Settings(BaseSettings):
         30, ge=0, description="Days that events are kept after everyone has them; 0: for ever"
     )
 
+    source: dict[str, dict[str, SecretStr]] = Field(
+        {},
+        description="Addresses and credentials by provider (JSON), for example "
+        '`{"noaa_cdo": {"token": "…"}}`; `HEADGATE_SOURCE_<PROVIDER>_TOKEN`, `…_CLIENT_ID`, '
+        "`…_CLIENT_SECRET`, `…_URL` and `…_URL_<HOST>` go before",
+    )
+    sources_attempts: int = Field(
+        4, ge=1, description="Times a provider is asked before a call counts as failed"
+    )
+    sources_backoff_seconds: float = Field(
+        1.0,
+        ge=0,
+        description="First pause between them, where the provider names none; it doubles, with chance",
+    )
+    sources_wait_seconds: float = Field(
+        60,
+        ge=0,
+        description="Longest wait for a provider's limit; a longer one ends the fetch until next time",
+    )
+    sources_breaker_failures: int = Field(
+        5, ge=1, description="Failures of a provider in a row after which it is left alone"
+    )
+    sources_breaker_seconds: float = Field(
+        60, gt=0, description="Time that it is left alone before one call tries it again"
+    )
+
     log_format: str = Field(
         "auto", pattern="^(auto|json|console)$", description="json in services, console in a terminal"
     )

@@ -1,8 +1,10 @@
 """Settings of a task: the environment first, then Airflow's connections.
 
 Connections (all optional): ``headgate_postgres`` (host, port, schema = database, login, password),
-``headgate_s3`` (login and password = keys; extra ``endpoint_url``, ``region_name``, or host and port) and
-``headgate_rabbitmq`` (host, port, login, password, schema = virtual host).
+``headgate_s3`` (login and password = keys; extra ``endpoint_url``, ``region_name``, or host and port),
+``headgate_rabbitmq`` (host, port, login, password, schema = virtual host), and for each provider of an API
+``headgate_source_<provider>`` (login and password = client id and secret, or password = token; extra
+``token``, ``client_id``, ``client_secret``, ``url``, ``url_<host>``).
 """
 
 from __future__ import annotations
@@ -32,6 +34,14 @@ def task_settings() -> Settings:
     if not found.s3_endpoint or not found.s3_access_key:
         update |= _from(S3, s3_values)
     return found.model_copy(update=update) if update else found
+
+
+def source_settings(found: Settings, provider: str) -> Settings:
+    """The settings with what the provider's connection says, where ``source`` says nothing of it."""
+    if provider in found.source:
+        return found
+    values = _from(f"headgate_source_{provider}", source_values)
+    return found.model_copy(update={"source": {**found.source, provider: values}}) if values else found
 
 
 def _from(conn_id: str, values: Callable[[Connection], dict[str, Any]]) -> dict[str, Any]:
@@ -76,6 +86,17 @@ def s3_values(connection: Connection) -> dict[str, Any]:
     if extra.get("region_name"):
         values["s3_region"] = extra["region_name"]
     return values
+
+
+def source_values(connection: Connection) -> dict[str, Any]:
+    """Credentials and addresses of a provider, by name; the password serves as either kind of secret."""
+    named = {
+        "client_id": connection.login,
+        "client_secret": connection.password,
+        "token": connection.password,
+    }
+    values = named | connection.extra_dejson
+    return {name: SecretStr(value) for name, value in values.items() if isinstance(value, str) and value}
 
 
 def _authority(connection: Connection, port: int) -> str:

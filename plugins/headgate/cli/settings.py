@@ -64,6 +64,8 @@ def shown(value: object) -> str | int | float:
     """A value that may be printed; a secret only says whether it is set."""
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else ""
+    if isinstance(value, dict):
+        return "(set)" if value else ""
     if value is None:
         return ""
     return str(value) if isinstance(value, Path) else value  # type: ignore[return-value]
