@@ -7,6 +7,7 @@ WITH taken AS (
     JOIN headgate.run r USING (run_id)
     WHERE r.state <> 'running'
         AND r.run_id <> %(run_id)s
+        AND r.kind <> 'live'  -- whose rows are on their way already
         AND o.dataset = %(dataset)s
         AND o.state IN ('found', 'inspected', 'validated', 'published')
         AND NOT (%(dry_run)s AND o.state = 'published')

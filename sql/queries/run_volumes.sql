@@ -17,7 +17,7 @@ FROM (
     ) loaded
     JOIN headgate.run r USING (run_id)
     WHERE r.state = 'success'
-        AND r.kind <> 'backfill'
+        AND r.kind NOT IN ('backfill', 'live')
         AND coalesce(jsonb_array_length(r.params -> 'objects'), 0) = 0
         AND coalesce(r.params ->> 'prefix', '') = ''
         AND NOT coalesce((r.params ->> 'reload')::boolean, false)

@@ -85,7 +85,7 @@ def publish_object(conn: Connection, object_id: int, rejects: Iterable[bytes] = 
         if current.published:
             return False
         _expect_undecided(current)
-        stored = _quarantine(cursor, current, rejects, limit=None)
+        stored = quarantine_rejects(cursor, current.dataset, object_id, rejects)
         cursor.execute(query("chunk_rejected"), {"object_id": object_id})
         rejected, unstaged = one(cursor)
         if unstaged or stored != rejected:
@@ -122,7 +122,7 @@ def hold_object(
         if current.state == "held":
             return False
         _expect_undecided(current)
-        _quarantine(cursor, current, rejects, limit=examples)
+        quarantine_rejects(cursor, current.dataset, object_id, rejects, limit=examples)
         cursor.execute(query("object_set_state"), {"object_id": object_id, "state": "held", "reason": reason})
         told = {"reason": reason.removeprefix(f"{current.key}: "), **(detail or {})}
         events.record(cursor, object_event(cursor, "object.held", current, told))
@@ -141,10 +141,13 @@ def _expect_undecided(current: ObjectVersion) -> None:
         )
 
 
-def _quarantine(cursor: Cursor, owner: ObjectVersion, rejects: Iterable[bytes], limit: int | None) -> int:
+def quarantine_rejects(
+    cursor: Cursor, dataset: str, object_id: int, rejects: Iterable[bytes], limit: int | None = None
+) -> int:
+    """Put rejected rows of an object into quarantine, ``limit`` at most; how many. See ``REJECT_COLUMNS``."""
     cursor.execute(query("reject_stage"))
     cursor.copy_expert(query("reject_copy"), io.BufferedReader(_Pieces(rejects)))
-    values = {"dataset": owner.dataset, "object_id": owner.object_id, "limit": limit}
+    values = {"dataset": dataset, "object_id": object_id, "limit": limit}
     cursor.execute(query("reject_insert"), values)
     return cursor.rowcount
 

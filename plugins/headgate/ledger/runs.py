@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 
+LIVE = "live"  # kind of the run that an hour of a live stream is
+# Before the name of the bucket that replays of a minute's rows land in; a minute itself has no stored bytes.
+LIVE_BUCKET = "live:"
 UNOPENED = "it ended before its books were opened"
 MEND = "headgate errors list --where dataset={dataset}"
 
@@ -120,7 +123,7 @@ def finish_run(
         (before,) = records(cursor, Run)
         cursor.execute(query("run_finish"), {"run_id": run_id, "state": state, "reason": reason})
         (run,) = records(cursor, Run)
-        if state == "success":
+        if state == "success" and run.kind != LIVE:
             cursor.execute(query("error_resolve_tasks"), {"dataset": run.dataset})
         if (run.state, run.reason) != (before.state, before.reason):
             for event in news:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headgate.db import query, transaction
+from headgate.ledger.runs import LIVE_BUCKET
 from headgate.quarantine.entry import Filter, Origin, origins
 from headgate.quarantine.texts import ID, Layout, layout_of, read_rows, record_text
 
@@ -116,7 +117,7 @@ def _into_outbox(
         {
             "replay_key": key,
             "dataset": origin.dataset,
-            "bucket": origin.bucket,
+            "bucket": origin.bucket.removeprefix(LIVE_BUCKET),
             "object_id": origin.object_id,
             "rows": len(texts),
             "body": layout.document(texts.values()),
