@@ -1,0 +1,156 @@
+"""MSC GeoMet: climate observations of Canada as an OGC API (pygeoapi)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from itertools import count
+from typing import IO, Any, ClassVar
+
+from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Want
+from headgate.sources.providers.outage import not_data
+
+MEASURED_AT = {"climate-daily": "LOCAL_DATE", "climate-hourly": "UTC_DATE"}
+"""The property by which a record belongs to a window, of collections that are asked for by time."""
+
+PAGE = 1000  # the server cuts what is above 10,000 without a word
+_ONE_DAY, _ONE_SECOND = timedelta(days=1), timedelta(seconds=1)
+_STANDARD = frozenset(
+    {"f", "lang", "limit", "offset", "datetime", "bbox", "sortby", "properties", "skipGeometry", "resulttype"}
+)
+_JSON = {"Accept": "application/json"}  # a link to the next page leaves out `f` in some versions
+
+
+class GeoMet(Provider):
+    """``endpoint`` is a collection (``climate-daily``), or one of its items (``climate-daily/items/<id>``).
+
+    ``parameters`` and ``each`` are query parameters: ``sortby``, which is needed, and properties of the
+    collection as filters (``CLIMATE_IDENTIFIER``). With ``window: interval`` the whole collection is asked
+    for; else what was measured in the window, which should hold fewer than 10,000 records: beyond that the
+    server reads from the beginning for every page.
+    Records have the properties, and ``feature.id``, ``feature.longitude``, ``feature.latitude`` (degrees).
+    """
+
+    name = "geomet"
+    title = "MSC GeoMet"
+    hosts: ClassVar[Mapping[str, str]] = {"api": "https://api.weather.gc.ca"}
+    limits = (Limit(5, 5.0), Limit(80_000, 86_400))  # from 86,400 a day on they want to be told
+    paged: ClassVar[frozenset[str]] = frozenset(
+        {"climate-daily", "climate-hourly", "climate-monthly", "climate-normals", "climate-stations"}
+    )
+
+    def __init__(self) -> None:
+        self._properties: dict[str, frozenset[str]] = {}  # of collections that were asked for their own
+
+    def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
+        """By offset, until a page is empty or has no next one.
+
+        Totals are not looked at, as they change on the way; nor is the link, as its query is encoded twice.
+        A last page that is full has a next one, which is empty.
+        """
+        if "/items/" in want.source.endpoint:
+            yield Page("page-00001", ask(Call(f"/collections/{want.source.endpoint}", {"f": "json"})))
+            return
+        query = _query(want)
+        self._require_names(ask, want.source.endpoint, query)
+        offset = 0
+        for number in count(1):
+            path = f"/collections/{want.source.endpoint}/items"
+            answer = ask(Call(path, {**query, "offset": offset}, headers=_JSON))
+            features, has_next = _extent(answer)
+            if features or number == 1:
+                yield Page(f"page-{number:05}", answer)
+            if not features or not has_next:
+                return
+            offset += features
+
+    def problem(self, answer: Answer) -> Exception | None:
+        """HTML where JSON was asked for, and what the server says of a request that it does not take."""
+        if answer.status in (400, 404):
+            return Rejected(f"GeoMet: {_description(answer.head(4096))}")
+        return not_data(answer, self.title, b"{")
+
+    def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Mapping[str, Any]]:
+        """The features that were measured in the window."""
+        import ijson
+
+        alone = "/items/" in where["endpoint"]
+        time = MEASURED_AT.get(where["endpoint"], "")
+        for feature in ijson.items(body, "" if alone else "features.item", use_float=True):
+            record = _flat(feature)
+            if not time or _within(record.get(time), where):
+                yield record
+
+    def _require_names(self, ask: Ask, collection: str, query: Mapping[str, Any]) -> None:
+        """An unknown name is no error: by the server's version it gives no row, or all of the collection."""
+        named = set(query) - _STANDARD
+        for lists in ("sortby", "properties"):
+            named |= {name.lstrip("+-") for name in str(query.get(lists, "")).split(",") if name}
+        if collection not in self._properties:
+            answer = ask(Call(f"/collections/{collection}/queryables", {"f": "json"}, headers=_JSON))
+            self._properties[collection] = frozenset(answer.json()["properties"])
+        known = self._properties[collection]
+        if unknown := sorted(named - known):
+            raise Rejected(
+                f"the GeoMet collection {collection} has no property {', '.join(unknown)}; "
+                f"it has {', '.join(sorted(known))}. Correct the source of the contract."
+            )
+
+
+def _query(want: Want) -> dict[str, Any]:
+    if "sortby" not in want.parameters:
+        raise Rejected(
+            "GeoMet has no order of its own, so rows would be lost between pages: give the source a "
+            "parameter sortby, such as LOCAL_DATE,CLIMATE_IDENTIFIER"
+        )
+    query = {"limit": PAGE, **want.parameters, "f": "json"}
+    if want.source.window != "interval":
+        query["datetime"] = _span(want)
+    return query
+
+
+def _span(want: Want) -> str:
+    """The window with both its ends, as the server takes them.
+
+    Where the records tell by themselves what is of the window, a day before it is asked for as well: the
+    collection's own time may be local, which is behind UTC.
+    """
+    start = want.window.start - (_ONE_DAY if want.source.endpoint in MEASURED_AT else timedelta(0))
+    return f"{start:%Y-%m-%dT%H:%M:%SZ}/{want.window.end - _ONE_SECOND:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _extent(answer: Answer) -> tuple[int, bool]:
+    """How many features a page has, and whether it links to a next one."""
+    import ijson
+
+    features, has_next = 0, False
+    with answer.open() as body:
+        for prefix, event, value in ijson.parse(body):
+            features += (prefix, event) == ("features.item", "start_map")
+            has_next = has_next or (prefix == "links.item.rel" and value == "next")
+    return features, has_next
+
+
+def _flat(feature: Mapping[str, Any]) -> dict[str, Any]:
+    longitude, latitude, *_ = (feature.get("geometry") or {}).get("coordinates") or (None, None)
+    return {
+        **(feature.get("properties") or {}),
+        "feature.id": feature.get("id"),
+        "feature.longitude": longitude,
+        "feature.latitude": latitude,
+    }
+
+
+def _within(time: str | None, where: Mapping[str, str]) -> bool:
+    """Whether a time without zone lies in the window."""
+    if time is None:
+        return True
+    return where["window_start"][:19] <= time[:19].replace(" ", "T") < where["window_end"][:19]
+
+
+def _description(start: bytes) -> str:
+    try:
+        return str(json.loads(start)["description"])
+    except (ValueError, KeyError, TypeError):
+        return " ".join(start.decode("utf-8", errors="replace").split())
