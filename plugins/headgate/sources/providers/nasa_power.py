@@ -9,7 +9,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import IO, Any, ClassVar
 
 from headgate.errors import DataError
@@ -63,12 +63,13 @@ class NasaPower(Provider):
 
 
 def _params(want: Want) -> dict[str, Any]:
+    """Both ends are inclusive; days to come are not asked for."""
     params = {"format": "json", **want.parameters}
     if point := params.pop("point", None):
         latitude, _, longitude = str(point).partition(",")
         params |= {"latitude": latitude.strip(), "longitude": longitude.strip()}
     if not want.source.endpoint.startswith("climatology"):
-        last = want.window.end - timedelta(microseconds=1)
+        last = min(want.window.end - timedelta(microseconds=1), datetime.now(UTC))
         params |= {"start": f"{want.window.start:%Y%m%d}", "end": f"{last:%Y%m%d}"}
     return params
 
