@@ -209,12 +209,19 @@ def _object(cursor: Cursor, statement: str, object_id: int) -> ObjectVersion:
 
 
 def record_inspection(
-    conn: Connection, object_id: int, *, sha256: str, inspection: Mapping[str, Any], reload: bool = False
+    conn: Connection,
+    object_id: int,
+    *,
+    sha256: str,
+    inspection: Mapping[str, Any],
+    reload: bool = False,
+    fetched: bool = False,
 ) -> ObjectVersion:
     """What inspection learned; the object is then inspected, or duplicate when its content is loaded already.
 
     A copy of an older version of the same key gets that version's number, so that its rows are superseded.
-    `reload` skips both rules. An object that is published already stays as it is.
+    `reload` skips both rules, `fetched` the second: what an API answers now is true now, though it has
+    answered so before. An object that is published already stays as it is.
     """
     with transaction(conn) as cursor:
         current = lock_object(cursor, object_id)
@@ -229,7 +236,7 @@ def record_inspection(
             "version": None,
         }
         if not reload:
-            values |= _standing(cursor, object_id, sha256)
+            values |= _standing(cursor, object_id, sha256, fetched)
         if values["state"] == "duplicate":
             cursor.execute(query("chunk_delete"), {"object_ids": [object_id]})
         cursor.execute(query("object_inspected"), values)
@@ -256,7 +263,7 @@ def _before(cursor: Cursor, entered: ObjectVersion, limit: int) -> list[dict[str
     return [{"header": header, "columns": columns} for header, columns in cursor.fetchall()]
 
 
-def _standing(cursor: Cursor, object_id: int, sha256: str) -> dict[str, Any]:
+def _standing(cursor: Cursor, object_id: int, sha256: str, fetched: bool) -> dict[str, Any]:
     """How the content stands to earlier versions of the key: new, the newest again, or an old one again."""
     cursor.execute(query("object_same_content"), {"object_id": object_id, "sha256": sha256})
     same = cursor.fetchone()
@@ -265,6 +272,8 @@ def _standing(cursor: Cursor, object_id: int, sha256: str) -> dict[str, Any]:
     earlier, version, newest = same
     if newest:
         return {"state": "duplicate", "reason": f"same content as object {earlier}, which is loaded"}
+    if fetched:
+        return {}
     return {
         "version": version,
         "reason": f"an old version again (content of object {earlier}); use reload to make it the newest",

@@ -115,11 +115,13 @@ class Answer:
 class Page:
     """An answer to be landed under a name that is unique in its window and slice.
 
-    ``page-00001`` and on, or ``name=value`` where a page is of one thing (``locality=13035``).
+    ``page-00001`` and on, or ``name=value`` where a page is of one thing (``locality=13035``). ``suffix``:
+    where it is not the provider's usual one.
     """
 
     name: str
     answer: Answer
+    suffix: str = ""
 
 
 @dataclass(frozen=True)

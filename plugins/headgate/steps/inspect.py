@@ -15,6 +15,7 @@ from headgate.errors import DataError
 from headgate.ledger import ObjectVersion, PlannedChunk, Run
 from headgate.message import ROW_NUMBER
 from headgate.records import ChunkPlan, Inspection, Limits, inspect_object, rematch
+from headgate.sources.keys import place_of
 from headgate.steps import staging
 from headgate.steps.contracts import Contracts, read_by
 from headgate.steps.lanes import Share, shares
@@ -56,10 +57,16 @@ def inspect_or_hold(services: Services, run: Run, contracts: Contracts, found: O
         sha256=inspection.sha256,
         inspection=described(inspection, contracts.version(version)),
         reload=Params.of(run.params).reload,
+        fetched=was_fetched(contracts.of(found), found.key),
     )
     log.info(
         "inspected", key=found.key, state=entered.state, records=inspection.records, reason=entered.reason
     )
+
+
+def was_fetched(contract: Contract, key: str) -> bool:
+    """Whether the object is an answer of the contract's API source, and not a file that somebody put."""
+    return contract.source is not None and place_of(key.removeprefix(contract.prefix)) is not None
 
 
 def inspect_one(services: Services, contracts: Contracts, found: ObjectVersion) -> tuple[Inspection, int]:

@@ -13,8 +13,10 @@ from headgate import ledger
 from headgate.books import RunBooks, run_books
 from headgate.errors import DataError
 from headgate.ledger import LoadReject, Run, TakenOver
+from headgate.ledger.fetch import fetched
 from headgate.steps.chunks import raw_rows
 from headgate.steps.contracts import Contracts
+from headgate.steps.fetch import missing_lines
 from headgate.steps.news import RUNS_COMPARED, news_of
 from headgate.steps.relay import relay
 from headgate.steps.scan import Params
@@ -33,9 +35,11 @@ def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> Ru
     services.ledger(ledger.mark_loaded, run.run_id)
     complete_load_rejects(services, run)
     books = services.ledger(run_books, run)
-    failures = step_failures(services, run, failed_steps)
+    found = services.ledger(fetched, run.run_id)
+    failures = [*step_failures(services, run, failed_steps), *missing_lines(found, away=False)]
     state, reason = verdict(books, Params.of(run.params), failures)
     reason = reason or carried_on(services.ledger(ledger.taken_over, run.run_id))
+    reason = "; ".join(filter(None, [reason, *missing_lines(found, away=True)])) or None
     contract = Contracts(services, run.dataset).version(run.contract_version)
     history = services.ledger(ledger.volumes, run, RUNS_COMPARED) if books.run.read else []
     news = news_of(run, contract, books, (state, reason), history)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -27,13 +28,21 @@ log = structlog.get_logger("headgate.steps.scan")
 
 @dataclass(frozen=True)
 class Params:
-    """What a person asked of a run. ``objects``: keys, with or without the contract's prefix."""
+    """What a person asked of a run. ``objects``: keys, with or without the contract's prefix.
+
+    ``start`` and ``end``: days or moments, UTC, that an API source is asked for; ``refetch``: also what is
+    landed for good.
+    """
 
     objects: tuple[str, ...] = ()
     prefix: str = ""
     reload: bool = False
     accept_rejects: bool = False
+    accept_removals: bool = False
     dry_run: bool = False
+    start: str = ""
+    end: str = ""
+    refetch: bool = False
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Params:
@@ -43,20 +52,29 @@ class Params:
             prefix=values.get("prefix") or "",
             reload=bool(values.get("reload")),
             accept_rejects=bool(values.get("accept_rejects")),
+            accept_removals=bool(values.get("accept_removals")),
             dry_run=bool(values.get("dry_run")),
+            start=values.get("from") or values.get("start") or "",
+            end=values.get("to") or values.get("end") or "",
+            refetch=bool(values.get("refetch")),
         )
 
 
 @dataclass(frozen=True)
 class Request:
-    """A run that is about to start. With an interval only objects that arrived in it are taken."""
+    """A run that is about to start.
+
+    With an interval a file dataset takes only objects that arrived in it; an API source is asked for it, and
+    takes all that is new.
+    """
 
     dataset: str
     dag_run_id: str
     contract_sha256: str  # of the contract file that the DAG was built from
     kind: str = "manual"
     params: Params = Params()
-    interval: tuple[datetime, datetime] | None = None  # [start, end) of last_modified
+    interval: tuple[datetime, datetime] | None = None  # [start, end)
+    asked_at: datetime = field(default_factory=partial(datetime.now, UTC))  # the same for all its tries
 
 
 def scan(services: Services, request: Request, *, is_alive: Callable[[str], bool]) -> Run:
@@ -118,9 +136,13 @@ def record_new(services: Services, run: Run, contract: Contract, request: Reques
 
 
 def listing(services: Services, contract: Contract, request: Request) -> Iterator[StoredObject]:
-    """What the store lists, as far as the run asks for it."""
+    """What the store lists, as far as the run asks for it.
+
+    What was fetched arrives when it is fetched, whatever interval it is of: of that no run leaves anything.
+    """
+    interval = request.interval if contract.source is None else None
     for stored in _stored(services, contract, request.params):
-        if request.interval is None or request.interval[0] <= stored.last_modified < request.interval[1]:
+        if interval is None or interval[0] <= stored.last_modified < interval[1]:
             yield stored
 
 
