@@ -108,7 +108,10 @@ def controls(world: World) -> list[BaseRoute]:
     async def show(_request: Request) -> JSONResponse:
         providers = sorted({call.provider for call in world.calls})
         counts = {provider: world.count(provider) for provider in providers}
-        return JSONResponse({"today": world.today.isoformat(), "calls": counts})
+        waiting = [fault.provider for fault in world.faults if fault.times]
+        down = [provider for provider in providers if world.is_down(provider)]
+        told = {"today": world.today.isoformat(), "calls": counts, "faults": waiting, "down": down}
+        return JSONResponse(told)
 
     async def calls(request: Request) -> JSONResponse:
         provider, match = request.path_params["provider"], request.query_params.get("match", "")

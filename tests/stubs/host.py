@@ -49,6 +49,14 @@ class Stubs:
         answer = self._http.get(f"/control/calls/{provider}", params={"match": match}).raise_for_status()
         return list(answer.json())
 
+    def is_down(self, provider: str) -> bool:
+        """Whether it still is, of those that were asked."""
+        return provider in self._http.get("/control").json()["down"]
+
+    def waiting(self, provider: str) -> bool:
+        """Whether a fault waits for a call that has not come."""
+        return provider in self._http.get("/control").json()["faults"]
+
     def answers(self) -> bool:
         try:
             return self._http.get("/control").is_success
