@@ -50,12 +50,13 @@ class NasaCmr(Provider):
         if (deletions := _deletions(want)) is not None:
             yield Page(_DELETED, ask(deletions))
         headers = {"Client-Id": "headgate"}
+        size = int(want.parameters.get("page_size", _PAGE_ITEMS))
         for number in count(1):
             answer = ask(_search(want, headers, number))
             items = _count(answer, want.source.endpoint)
             after = answer.headers.get("cmr-search-after")
             yield Page(f"page-{number:05}", answer)
-            if items < _PAGE_ITEMS or (after is None and not _by_number(want)):
+            if items < size or (after is None and not _by_number(want)):
                 return
             if after is not None:
                 headers["CMR-Search-After"] = after
@@ -80,7 +81,7 @@ class NasaCmr(Provider):
 
     def authenticate(self, call: Call, secret: Mapping[str, str]) -> Mapping[str, str]:
         """An Earthdata Login token, for collections that are not public."""
-        return {"Authorization": f"Bearer {secret['token']}"}
+        return {"Authorization": f"Bearer {secret['token']}"} if secret.get("token") else {}
 
 
 def _by_number(want: Want) -> bool:
@@ -89,13 +90,13 @@ def _by_number(want: Want) -> bool:
 
 def _search(want: Want, headers: Mapping[str, str], number: int) -> Call:
     params = {
-        **want.parameters,
-        "revision_date": f"{_rfc3339(_since(want))},{_rfc3339(want.window.end)}",
         "page_size": _PAGE_ITEMS,
+        **want.parameters,
+        "revision_date[]": f"{_rfc3339(_since(want))},{_rfc3339(want.window.end)}",
     }
     if _by_number(want):
         params["page_num"] = number
-    return Call(want.source.endpoint, params, headers=dict(headers), read_timeout=200.0)
+    return Call(f"/{want.source.endpoint}", params, headers=dict(headers), read_timeout=200.0)
 
 
 def _deletions(want: Want) -> Call | None:
@@ -106,7 +107,7 @@ def _deletions(want: Want) -> Call | None:
         return None
     since = _rfc3339(max(_since(want), oldest))
     params = {"revision_date": since, "parent_collection_id": collection}
-    return Call("deleted-granules.json", params, headers={"Client-Id": "headgate"}, read_timeout=200.0)
+    return Call("/deleted-granules.json", params, headers={"Client-Id": "headgate"}, read_timeout=200.0)
 
 
 def _since(want: Want) -> datetime:

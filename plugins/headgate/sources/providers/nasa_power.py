@@ -43,7 +43,9 @@ class NasaPower(Provider):
 
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """One page: the window of a point or a box, all parameters."""
-        yield Page("page-00001", ask(Call(want.source.endpoint, _params(want), read_timeout=120.0)))
+        params = _params(want)
+        answer = ask(Call(f"/{want.source.endpoint}", params, read_timeout=120.0))
+        yield Page("page-00001", answer, suffix=str(params["format"]).lower())
 
     def problem(self, answer: Answer) -> Exception | None:
         """HTML with status 200, and the reasons of a refused request."""

@@ -37,7 +37,7 @@ class Ncei(Provider):
         last = want.window.end - timedelta(microseconds=1)
         days = {"startDate": f"{want.window.start:%Y-%m-%d}", "endDate": f"{last:%Y-%m-%d}"}
         params = {**want.parameters, **days, "format": "json"}
-        yield Page("page-00001", ask(Call(f"{want.source.endpoint}/v1", params, read_timeout=300.0)))
+        yield Page("page-00001", ask(Call(f"/{want.source.endpoint}/v1", params, read_timeout=300.0)))
 
     def problem(self, answer: Answer) -> Exception | None:
         """HTML with status 200, and the service's own error, with whatever status."""

@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import IO, Any, ClassVar
 from urllib.parse import quote
 
-from headgate.errors import AccessRefused
+from headgate.errors import Fatal
+from headgate.sources.credentials import what_to_set
 from headgate.sources.model import (
     Answer,
     Ask,
@@ -58,26 +59,27 @@ class NoaaCdo(Provider):
         readings of a row the later one counts. The total is not used to find the end.
         """
         if "id" in want.slice:
-            path = f"{want.source.endpoint}/{quote(want.slice['id'], safe='')}"
+            path = f"/{want.source.endpoint}/{quote(want.slice['id'], safe='')}"
             yield Page("page-00001", ask(Call(path)))
             return
         number = 0
         for _ in range(_PASSES):
             totals = set()
-            for answer, found in self._listing(ask, want):
+            for answer, total in self._listing(ask, want):
                 number += 1
-                totals |= {found.total} - {None}
+                totals |= {total}
                 yield Page(f"page-{number:05}", answer)
-            if len(totals) < 2:
+            if len(totals) == 1:
                 return
 
-    def _listing(self, ask: Ask, want: Want) -> Iterator[tuple[Answer, _Found]]:
-        params = _params(want)
+    def _listing(self, ask: Ask, want: Want) -> Iterator[tuple[Answer, int]]:
+        """The pages, and what each says of the rows of all of them."""
+        params = {"limit": _PAGE_ROWS, **_params(want)}
         offset = 1  # the API counts from 1
         while True:
-            answer = ask(Call(want.source.endpoint, {**params, "limit": _PAGE_ROWS, "offset": offset}))
-            found = _Found.of(answer)
-            yield answer, found
+            answer = ask(Call(f"/{want.source.endpoint}", {**params, "offset": offset}))
+            found = _Found.of(answer, int(params["limit"]))
+            yield answer, offset - 1 if found.total is None else found.total
             if found.rows < found.limit:
                 return
             offset += found.rows
@@ -93,7 +95,7 @@ class NoaaCdo(Provider):
         if status == 429 or status >= 500:
             return Unavailable(f"{self.title}: {message}", retry_after=_PATIENCE)
         if "token" in message.lower():
-            return AccessRefused(f"{self.title}: {message}")
+            return Fatal(f"{self.title}: {message} {what_to_set(self)}")
         return Rejected(f"{self.title}: {message}")
 
     def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Mapping[str, Any]]:
@@ -113,27 +115,33 @@ class NoaaCdo(Provider):
 
 @dataclass(frozen=True)
 class _Found:
-    """What a page says of itself: its rows, the page size that was granted, the rows of all pages."""
+    """What a page says of itself: its rows, the page size that was granted, the rows of all pages.
+
+    ``{}`` stands for a page behind the last row, and says nothing of their number.
+    """
 
     rows: int
     limit: int
     total: int | None
 
     @classmethod
-    def of(cls, answer: Answer) -> _Found:
+    def of(cls, answer: Answer, limit: int) -> _Found:
         document = answer.json()
         resultset = document.get("metadata", {}).get("resultset", {})
         rows = len(document.get("results", ()))
-        return cls(rows, int(resultset.get("limit", _PAGE_ROWS)), resultset.get("count"))
+        return cls(rows, int(resultset.get("limit", limit)), resultset.get("count"))
 
 
 def _params(want: Want) -> dict[str, Any]:
-    """The contract's parameters; of data also the days of the window, both ends inclusive."""
+    """The contract's parameters; of data also the days of the window, both ends inclusive.
+
+    The metadata are slow, and the only sign of a list that changes.
+    """
     if want.source.endpoint != "data":
         return want.parameters
     last = want.window.end - timedelta(microseconds=1)
     days = {"startdate": f"{want.window.start:%Y-%m-%d}", "enddate": f"{last:%Y-%m-%d}"}
-    return {**want.parameters, **days}
+    return {**want.parameters, **days, "includemetadata": "true"}
 
 
 def _with_flags(row: Mapping[str, Any], where: Mapping[str, str]) -> Mapping[str, Any]:
