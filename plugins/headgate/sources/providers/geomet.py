@@ -11,8 +11,8 @@ from typing import IO, Any, ClassVar
 from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Want
 from headgate.sources.providers.outage import not_data
 
-MEASURED_AT = {"climate-daily": "LOCAL_DATE", "climate-hourly": "UTC_DATE"}
-"""The property by which a record belongs to a window, of collections that are asked for by time."""
+MEASURED_AT = {"climate-hourly": "UTC_DATE"}
+"""The property by which a record belongs to a window, where the collection may go by another, local time."""
 
 PAGE = 1000  # the server cuts what is above 10,000 without a word
 _ONE_DAY, _ONE_SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -29,7 +29,8 @@ class GeoMet(Provider):
     collection as filters (``CLIMATE_IDENTIFIER``). With ``window: interval`` the whole collection is asked
     for; else what was measured in the window, which should hold fewer than 10,000 records: beyond that the
     server reads from the beginning for every page.
-    Records have the properties, and ``feature.id``, ``feature.longitude``, ``feature.latitude`` (degrees).
+    Records have the properties, ``feature.longitude`` and ``feature.latitude`` (degrees), and ``feature.id``
+    where no property repeats it.
     """
 
     name = "geomet"
@@ -111,11 +112,7 @@ def _query(want: Want) -> dict[str, Any]:
 
 
 def _span(want: Want) -> str:
-    """The window with both its ends, as the server takes them.
-
-    Where the records tell by themselves what is of the window, a day before it is asked for as well: the
-    collection's own time may be local, which is behind UTC.
-    """
+    """The window with both its ends, as the server takes them. Local time is behind UTC: a day more then."""
     start = want.window.start - (_ONE_DAY if want.source.endpoint in MEASURED_AT else timedelta(0))
     return f"{start:%Y-%m-%dT%H:%M:%SZ}/{want.window.end - _ONE_SECOND:%Y-%m-%dT%H:%M:%SZ}"
 
@@ -133,13 +130,12 @@ def _extent(answer: Answer) -> tuple[int, bool]:
 
 
 def _flat(feature: Mapping[str, Any]) -> dict[str, Any]:
+    properties = feature.get("properties") or {}
     longitude, latitude, *_ = (feature.get("geometry") or {}).get("coordinates") or (None, None)
-    return {
-        **(feature.get("properties") or {}),
-        "feature.id": feature.get("id"),
-        "feature.longitude": longitude,
-        "feature.latitude": latitude,
-    }
+    record = {**properties, "feature.longitude": longitude, "feature.latitude": latitude}
+    if feature.get("id") not in properties.values():
+        record["feature.id"] = feature.get("id")
+    return record
 
 
 def _within(time: str | None, where: Mapping[str, str]) -> bool:
