@@ -19,6 +19,9 @@ HEAVY = (
     "psycopg2",
     "zstandard",
     "httpx",
+    "ijson",
+    "authlib",
+    "hishel",
 )
 
 
@@ -55,6 +58,10 @@ def described(dag: Any) -> dict[str, Any]:
     return {
         "tasks": sorted(dag.task_ids),
         "triggers": {task.task_id: task.trigger_rule.value for task in dag.tasks},
+        "pools": {task.task_id: task.pool for task in dag.tasks if task.pool != "default_pool"},
+        "upstream": {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks},
+        "paused": dag.is_paused_upon_creation,
+        "catchup": dag.catchup,
         "mapped": sorted(task.task_id for task in dag.tasks if task.is_mapped),
         "doc": dag.doc_md,
         "tags": sorted(dag.tags),

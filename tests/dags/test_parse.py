@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
+from headgate.contract import load_contracts
 from headgate.paths import dags_dir, datasets_dir, expectations_dir
 from headgate.stack.airflow_services import TUNING
 from tests.dags.conftest import Python, last_json, python_with
 
 STEPS = ["gate", "inspect", "report", "scan", "settle", "stream", "validate"]
+PARAMS = ["accept_rejects", "accept_removals", "dry_run", "objects", "prefix", "reload"]
 MAINTENANCE = "headgate_maintenance"
-DATASETS = sorted(path.stem for path in datasets_dir().glob("*.yaml"))
+CONTRACTS = load_contracts(datasets_dir())
+DATASETS = sorted(CONTRACTS)
+SOURCES = [name for name in DATASETS if CONTRACTS[name].source is not None]
 
 
 @pytest.fixture(scope="module")
@@ -44,24 +48,52 @@ def test_the_maintenance_prunes_once_a_day_by_itself(parsed: Any) -> None:
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_the_dag_has_its_steps_limits_form_and_page(parsed: Any, dataset: str) -> None:
-    dag = parsed["dags"][dataset]
-    assert dag["tasks"] == STEPS
-    assert dag["mapped"] == ["stream", "validate"]
+    dag, is_source = parsed["dags"][dataset], dataset in SOURCES
+    assert dag["tasks"] == sorted([*STEPS, *(["fetch", "windows"] if is_source else [])])
+    assert dag["mapped"] == [*(["fetch"] if is_source else []), "stream", "validate"]
     assert dag["triggers"]["report"] == "all_done"
     assert {dag["triggers"][step] for step in ("validate", "gate", "stream", "settle")} == {"none_failed"}
-    assert dag["params"] == ["accept_rejects", "dry_run", "objects", "prefix", "reload"]
+    assert dag["params"] == sorted([*PARAMS, *(["from", "refetch", "to"] if is_source else [])])
     assert (dag["max_active_runs"], dag["retries"]) == (1, [3])
     assert "headgate" in dag["tags"]
-    assert dag["deadline"] == [24 * 3600]  # the latency of the contract
+    limit = CONTRACTS[dataset].sla_limit("runtime") or CONTRACTS[dataset].sla_limit("latency")
+    assert dag["deadline"] == ([limit.total_seconds()] if limit else [])
     assert dag["tells_of_failures"]
     assert dag["owner"] not in ("", "airflow")
-    for part in ("## Columns", "| **plant_code** | text, required |", "MWh", "headgate put", "## Rules"):
+    key = CONTRACTS[dataset].by_name[CONTRACTS[dataset].key[0]]
+    for part in (
+        "## Columns",
+        f"| **{key.name}** | {key.type}",
+        "## Rules",
+        "headgate fetch" if is_source else "headgate put",
+    ):
         assert part in dag["doc"]
+
+
+@pytest.mark.parametrize("dataset", SOURCES)
+def test_a_source_is_asked_in_its_own_pool_and_by_nobody_before_somebody_says_so(
+    parsed: Any, dataset: str
+) -> None:
+    dag = parsed["dags"][dataset]
+    assert dag["pools"] == {"fetch": f"source_{CONTRACTS[dataset].source.provider}"}
+    assert dag["paused"] is True
+    assert (dag["catchup"], dag["triggers"]["scan"], dag["upstream"]["scan"]) == (
+        False,
+        "all_done",
+        ["fetch"],
+    )
+
+
+@pytest.mark.parametrize("dataset", sorted(set(DATASETS) - set(SOURCES)))
+def test_a_file_dataset_scans_first_and_needs_no_pool(parsed: Any, dataset: str) -> None:
+    dag = parsed["dags"][dataset]
+    assert (dag["pools"], dag["paused"], dag["catchup"]) == ({}, None, False)
+    assert (dag["triggers"]["scan"], dag["upstream"]["scan"]) == ("all_success", [])
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_nothing_is_watched_unless_the_contract_says_so(parsed: Any, dataset: str) -> None:
-    assert parsed["dags"][dataset]["watched"] == []
+    assert bool(parsed["dags"][dataset]["watched"]) is CONTRACTS[dataset].start_on_arrival
 
 
 @pytest.mark.parametrize("cron", [True, False])

@@ -7,13 +7,19 @@ from headgate.contract.model import Column, Contract
 STEPS = """\
 | step | what it does |
 |---|---|
-| `scan` | lists the landing bucket and enters new object versions into the ledger |
+{fetch}| `scan` | lists the landing bucket and enters new object versions into the ledger |
 | `inspect` | reads each object once: format, header against the contract, cut into chunks |
 | `validate` | per chunk: typed parse and expectations; bad rows aside, good rows staged |
 | `gate` | holds an object with too many bad rows or a wrong structure; finds duplicate keys |
 | `stream` | sends the staged batches to RabbitMQ, with confirms |
 | `settle` | waits without a worker slot until every batch has its receipt |
 | `report` | the books: each row read was inserted, updated, unchanged, superseded or quarantined |"""
+
+
+FETCH = """\
+| `windows` | which windows to ask for: those of the interval, missing ones, those that may be corrected |
+| `fetch` | asks the source, window by window, and lands its answers unchanged |
+"""
 
 
 def dag_page(contract: Contract) -> str:
@@ -24,7 +30,7 @@ def dag_page(contract: Contract) -> str:
             contract.description.strip(),
             _road(contract),
             "## Steps",
-            STEPS,
+            STEPS.format(fetch=FETCH if contract.source else ""),
             "## Columns",
             _columns(contract),
             "## Rules",
@@ -36,7 +42,9 @@ def dag_page(contract: Contract) -> str:
 
 
 def _road(contract: Contract) -> str:
-    return (
+    source = contract.source
+    asked = f"Fetched from `{source.provider}` (`{source.endpoint}`) by {source.window}. " if source else ""
+    return asked + (
         f"From `s3://{contract.bucket}/{contract.prefix}` ({', '.join(contract.formats)}) "
         f"to table `{contract.qualified_table}`, key **{', '.join(contract.key)}**. "
         f"Owner: {contract.owner}. Contract version {contract.version}."
@@ -83,6 +91,8 @@ def _rules(contract: Contract) -> str:
 
 
 def _rerun(contract: Contract) -> str:
+    if contract.source is not None:
+        return _fetch_again(contract)
     return f"""\
 Running the DAG again is safe at any time: object versions that are loaded change nothing.
 
@@ -92,3 +102,18 @@ Running the DAG again is safe at any time: object versions that are loaded chang
 - Objects that arrived in a past period: a backfill selects objects by their time of arrival.
 - A failed task can be cleared: each step takes up where it stopped and sends nothing twice.
 - See `headgate books`, `headgate quarantine list --dataset {contract.dataset}`."""
+
+
+def _fetch_again(contract: Contract) -> str:
+    return f"""\
+Running the DAG again is safe at any time: what is landed for good is not asked for again, the same answer
+is no new version, and object versions that are loaded change nothing.
+
+- All that is missing by now: trigger the DAG without dates.
+- Certain days: **fetch from** and **fetch to**; with **fetch again** also what is landed for good.
+- Past periods: a backfill asks for those of them that are missing.
+- Only land, without a run: `headgate fetch {contract.dataset} --from DAY --to DAY`.
+- The provider is away: the run loads what is landed and says what is missing; the next run asks for it.
+- A held object: trigger with **accept rejects**, or name it in **objects**.
+- A failed task can be cleared: each step takes up where it stopped.
+- See `headgate sources list`, `headgate books`, `headgate quarantine list --dataset {contract.dataset}`."""

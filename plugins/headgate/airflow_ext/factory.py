@@ -28,8 +28,9 @@ from headgate.airflow_ext.assets import loads_alias
 from headgate.airflow_ext.callbacks import run_failed, run_is_late, task_failed, task_will_retry
 from headgate.airflow_ext.documentation import dag_page
 from headgate.airflow_ext.operators import Settle
+from headgate.airflow_ext.pools import pool_of
 from headgate.airflow_ext.schedule import schedule
-from headgate.contract import Contract, load_contract
+from headgate.contract import Contract, Source, load_contract
 
 LANES_AT_ONCE = 16  # mapped tasks of one run side by side, whatever HEADGATE_LANES says
 STEP_LIMIT = timedelta(hours=6)
@@ -44,14 +45,18 @@ def build_all(datasets: Path, expectations: Path) -> dict[str, DAG]:
 
 
 def build_dag(contract: Contract, suite: Path) -> DAG:
-    """The road of one dataset: audit (scan to gate), publish (stream, settle), report."""
+    """The road of one dataset: fetch of a source, audit (scan to gate), publish (stream, settle), report."""
     from headgate.airflow_ext import tasks
 
     with DAG(**dag_arguments(contract)) as dag:
 
-        @task(doc_md="Lists the landing bucket and enters new object versions into the ledger.")
+        @task(
+            doc_md="Lists the landing bucket and enters new object versions into the ledger.",
+            # What is landed is loaded, whatever became of the fetch; the report tells of that.
+            trigger_rule=TriggerRule.ALL_DONE if contract.source else TriggerRule.ALL_SUCCESS,
+        )
         def scan() -> int:
-            return tasks.scan(contract.dataset, contract.sha256)
+            return tasks.scan(contract.dataset, contract.sha256, has_source=contract.source is not None)
 
         @task(doc_md="Format, header against the contract, cut into chunks.")
         def inspect(run: int) -> list[dict[str, int]]:
@@ -95,6 +100,8 @@ def build_dag(contract: Contract, suite: Path) -> DAG:
             validated = validate.expand(share=inspect(run_id))
             shares = gate(run_id)
             validated >> shares
+        if contract.source is not None:
+            fetching(contract, contract.source) >> run_id
         with TaskGroup(
             "publish", prefix_group_id=False, tooltip="Staged bytes to RabbitMQ, then the receipts"
         ):
@@ -109,6 +116,26 @@ def build_dag(contract: Contract, suite: Path) -> DAG:
     return dag
 
 
+def fetching(contract: Contract, source: Source) -> Any:
+    """The tasks that ask a source: what there is to fetch, then shares of it side by side."""
+    from headgate.airflow_ext import tasks
+
+    @task(doc_md="Which windows the source is asked for by this run; written down in the ledger.")
+    def windows() -> list[dict[str, int]]:
+        return tasks.windows(contract.dataset, contract.sha256)
+
+    @task(
+        doc_md="Asks the source for a share of the windows and lands its answers unchanged.",
+        pool=pool_of(source.provider),
+        map_index_template="{{ lane }}",
+    )
+    def fetch(share: dict[str, int]) -> None:
+        tasks.fetch(share, source.provider)
+
+    with TaskGroup("source", prefix_group_id=False, tooltip="Answers of the API into the bucket"):
+        return fetch.expand(share=windows())
+
+
 def dag_arguments(contract: Contract) -> dict[str, Any]:
     """What the contract says about the DAG."""
     return {
@@ -117,7 +144,8 @@ def dag_arguments(contract: Contract) -> dict[str, Any]:
         "description": f"{contract.bucket}/{contract.prefix} into {contract.qualified_table}",
         "doc_md": dag_page(contract),
         "schedule": schedule(contract),
-        "catchup": False,
+        "catchup": False,  # a source's next run asks for what was missed, in one go: see docs/sources.md
+        "is_paused_upon_creation": True if contract.source else None,  # nobody is asked unasked
         "max_active_runs": 1,
         "max_active_tasks": LANES_AT_ONCE,
         "tags": ["headgate", contract.schema, *contract.tags],
@@ -164,7 +192,7 @@ def task_arguments(owner: str) -> dict[str, Any]:
 
 def form(contract: Contract) -> dict[str, Param]:
     """The trigger form; ``headgate run`` sends the same fields."""
-    return {
+    return (source_form() if contract.source else {}) | {
         "objects": Param(
             None,
             type=["null", "array"],
@@ -190,10 +218,41 @@ def form(contract: Contract) -> dict[str, Param]:
             title="Accept rejects",
             description="Let objects pass that have more bad rows than the contract allows.",
         ),
+        "accept_removals": Param(
+            False,
+            type="boolean",
+            title="Accept removals",
+            description="Let objects remove more rows that they no longer have than the contract allows.",
+        ),
         "dry_run": Param(
             False,
             type="boolean",
             title="Dry run",
             description="Stop after the gate's decision: nothing is published, the books show what would be.",
+        ),
+    }
+
+
+def source_form() -> dict[str, Param]:
+    """What a run of a source may be asked besides."""
+    span = "A day or a moment, UTC: 2024-01-31 or 2024-01-31T12:00."
+    return {
+        "from": Param(
+            None,
+            type=["null", "string"],
+            title="Fetch from",
+            description=f"{span} Empty, and no end given: all that is missing by now.",
+        ),
+        "to": Param(
+            None,
+            type=["null", "string"],
+            title="Fetch to",
+            description=f"{span} A day is fetched to its end. Empty: now.",
+        ),
+        "refetch": Param(
+            False,
+            type="boolean",
+            title="Fetch again",
+            description="Ask also for what is landed for good. The same content is no new version.",
         ),
     }

@@ -6,6 +6,7 @@ Imported while DAG files are parsed, so everything heavy is imported inside the 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,40 +18,72 @@ if TYPE_CHECKING:
     from headgate.steps.scan import Request
     from headgate.steps.services import Ledger, Services
 
-STEPS = ("scan", "inspect", "validate", "gate", "stream", "settle")
+STEPS = ("windows", "fetch", "scan", "inspect", "validate", "gate", "stream", "settle")
 FIRST_LOOK, LONGEST_LOOK = 0.1, 1.0  # seconds between looks at the receipts
 ALIVE = ["queued", "running"]  # states of an Airflow run that may still do something
 
 
-def scan(dataset: str, contract_sha256: str) -> int:
+def windows(dataset: str, contract_sha256: str) -> list[dict[str, int]]:
+    """Write down what the run has to fetch; one entry a lane of fetching."""
+    from airflow.sdk import get_current_context
+
+    from headgate.steps.fetch import plan as step
+
+    asked = request(get_current_context(), dataset, contract_sha256, has_source=True)
+    return [share.as_xcom() for share in step(services(), asked, is_alive=alive(dataset))]
+
+
+def fetch(share: dict[str, int], provider: str) -> None:
+    """Fetch a lane's windows, with the credentials that a connection of the provider has."""
+    from dataclasses import replace
+
+    from headgate.airflow_ext.hooks import source_settings
+    from headgate.steps.fetch import fetch as step
+    from headgate.steps.lanes import Share
+
+    name_lane(share)
+    needed = services()
+    step(replace(needed, settings=source_settings(needed.settings, provider)), Share(**share))
+
+
+def scan(dataset: str, contract_sha256: str, *, has_source: bool) -> int:
     """Open the run and fill it; its number in the ledger."""
     from airflow.sdk import get_current_context
 
     from headgate.steps.scan import scan as step
 
-    context = get_current_context()
-    ti: Any = context["ti"]
-
-    def is_alive(dag_run_id: str) -> bool:
-        return bool(ti.get_dr_count(dag_id=dataset, run_ids=[dag_run_id], states=ALIVE))
-
-    return step(services(), request(context, dataset, contract_sha256), is_alive=is_alive).run_id
+    asked = request(get_current_context(), dataset, contract_sha256, has_source=has_source)
+    return step(services(), asked, is_alive=alive(dataset)).run_id
 
 
-def request(context: Context, dataset: str, contract_sha256: str) -> Request:
-    """What this DAG run asks for. Only backfills select by interval: other runs take all that is new."""
+def alive(dataset: str) -> Callable[[str], bool]:
+    """Asks Airflow whether a run of the dataset, by its id, may still do something."""
+    from airflow.sdk import get_current_context
+
+    ti: Any = get_current_context()["ti"]
+    return lambda dag_run_id: bool(ti.get_dr_count(dag_id=dataset, run_ids=[dag_run_id], states=ALIVE))
+
+
+def request(context: Context, dataset: str, contract_sha256: str, *, has_source: bool) -> Request:
+    """What this DAG run asks for.
+
+    Of files only backfills select by interval, other runs take all that is new. A source is asked for the
+    interval by scheduled runs, too.
+    """
     from headgate.steps.scan import Params, Request
 
     dag_run: Any = context["dag_run"]
     kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
+    by_interval = kind == "backfill" or (has_source and kind == "scheduled")
     return Request(
         dataset=dataset,
         dag_run_id=dag_run.run_id,
         contract_sha256=contract_sha256,
         kind=kind,
         params=Params.of(dict(context["params"])),
-        interval=(start, end) if kind == "backfill" and start is not None and end is not None else None,
+        interval=(start, end) if by_interval and start is not None and end is not None else None,
+        asked_at=dag_run.run_after,
     )
 
 

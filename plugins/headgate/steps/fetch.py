@@ -32,7 +32,7 @@ from headgate.sources.model import QuotaUsed, Unavailable, Want, Window
 from headgate.sources.windows import Asked, Known
 from headgate.steps.contracts import Contracts
 from headgate.steps.lanes import Share
-from headgate.steps.scan import Params, Request, applied_contract, open_run
+from headgate.steps.scan import Request, applied_contract, open_run
 from headgate.steps.services import Services
 
 if TYPE_CHECKING:
@@ -65,12 +65,13 @@ class Job:
 def plan(services: Services, request: Request, *, is_alive: Callable[[str], bool]) -> list[Share]:
     """Open the run and write down what it has to fetch; one share a lane.
 
-    Nothing for a run of certain objects. What another run that ``is_alive`` (asked by its Airflow id) has
-    still to fetch is left to it. Raises ``Fatal`` as ``scan`` does, ``DataError`` for dates that are none.
+    Nothing for a run of objects that are landed already. What another run that ``is_alive`` (asked by its
+    Airflow id) has still to fetch is left to it. Raises ``Fatal`` as ``scan`` does, ``DataError`` for dates
+    that are none.
     """
     contract, version = applied_contract(services, request)
     run = open_run(services, request, version)
-    if contract.source is None or takes_certain_objects(request.params):
+    if contract.source is None or only_loads(request):
         return []
     others = services.ledger(fetching_runs, request.dataset, run.run_id)
     windows, lanes = services.ledger(
@@ -87,9 +88,11 @@ def plan(services: Services, request: Request, *, is_alive: Callable[[str], bool
     return [Share(run.run_id, lane, lanes) for lane in range(lanes)]
 
 
-def takes_certain_objects(params: Params) -> bool:
-    """Whether a person wants objects that are landed, and no others."""
-    return bool(params.objects or params.prefix or params.reload) and not (params.start or params.end)
+def only_loads(request: Request) -> bool:
+    """Whether the run is for objects that are landed: those that a person names, or that just arrived."""
+    params = request.params
+    named = bool(params.objects or params.prefix or params.reload) and not (params.start or params.end)
+    return named or request.kind == "asset_triggered"
 
 
 def asked(source: Source, request: Request) -> Asked:
