@@ -9,9 +9,11 @@ Government Data (NLOD), which wants its name to be given.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain, count
 from typing import IO, Any, ClassVar
 
 from headgate.errors import Fatal
@@ -44,6 +46,7 @@ from headgate.sources.providers.barentswatch_records import (
 
 WFS_PAGE = 500  # zones in an answer; their outlines make it some megabytes
 _FISH_HEALTH = "geodata/fishhealth"
+_EXCEPTION = re.compile(r"<(?:\w+:)?ExceptionText>(.*?)<")
 _RETRIED = (401, 403, 408, 425, 429)  # the client's business, not the request's
 
 log = get_logger()
@@ -95,7 +98,8 @@ class _Endpoints(Provider):
 def _markup_problem(answer: Answer, head: bytes) -> Exception | None:
     """GeoServer answers in XML although JSON was asked for, with status 200 or 500; no answer is HTML."""
     if b"ExceptionReport" in head:
-        text = " ".join(head.decode(errors="replace").split())
+        found = _EXCEPTION.search(" ".join(head.decode(errors="replace").split()))
+        text = f"{answer.status}: {found[1].strip() if found else 'an exception without a text'}"
         asked_wrongly = answer.status < 500 or "must specify a filter" in text
         return Rejected(text) if asked_wrongly else Unavailable(text)
     if answer.status < 400:
@@ -109,9 +113,10 @@ def _refusal(status: int, head: bytes) -> Rejected:
         told = json.loads(head)
     except ValueError:
         return Rejected(f"{status}: {head[:300].decode(errors='replace').strip()}")
-    title = str(told.get("title", "")) if isinstance(told, dict) else str(told)
-    errors = told.get("errors") if isinstance(told, dict) else None
-    listed = [str(text) for texts in (errors or {}).values() for text in texts]
+    if not isinstance(told, dict):
+        return Rejected(f"{status}: {told}")
+    title, errors = str(told.get("title", "")), told.get("errors")
+    listed = [str(text) for text in chain.from_iterable(errors.values())] if isinstance(errors, dict) else []
     kind = NotReported if "was not found" in title else Rejected
     return kind(f"{status}: {' '.join([title, *listed])}")
 
@@ -130,7 +135,8 @@ def _ask_lice(ask: Ask, want: Want) -> Iterator[Page]:
     first, last = weeks[0], weeks[-1]
     span = {"fromyear": first.year, "fromweek": first.week, "toyear": last.year, "toweek": last.week}
     params: dict[str, Any] = {"reporttype": "Lice", "filetype": "Csv", **span, **want.parameters}
-    yield Page("page-00001", ask(Call("/v1/geodata/download/fishhealth", params, read_timeout=300)))
+    call = Call("/v1/geodata/download/fishhealth", params, read_timeout=300)
+    yield Page("page-00001", ask(call), suffix="csv")
 
 
 def _ask_register(ask: Ask, want: Want) -> Iterator[Page]:
@@ -176,12 +182,13 @@ def _ask_point(path: str) -> Callable[[Ask, Want], Iterator[Page]]:
 def _ask_zones(ask: Ask, want: Want) -> Iterator[Page]:
     """One layer page by page. GeoServer joins several layers, and its totals are not relied on."""
     size = int(want.parameters.get("count", WFS_PAGE))
-    for number in range(1, 10_000):
+    for number in count(1):
         answer = ask(_zones_call(want.slice["layer"], size, (number - 1) * size))
-        yield Page(f"page-{number:05d}", answer)
         with answer.open() as body:
-            if sum(1 for _ in items(body, "features.item.type")) < size:
-                return
+            found = sum(1 for _ in items(body, "features.item.type"))
+        yield Page(f"page-{number:05d}", answer)
+        if found < size:
+            return
 
 
 def _zones_call(layer: str, size: int, start: int) -> Call:
