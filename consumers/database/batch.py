@@ -191,7 +191,7 @@ class _Merge:
             columns=self.target.columns,
             key=self.target.contract.key,
             dataset=self.batch.dataset,
-            lineage=self.batch.lineage,
+            lineage=self.batch.lineage if self.target.contract.on_rewrite == "merge" else None,
             object_id=self.batch.object_id,
             version=self.batch.object_version,
             rows=rows,

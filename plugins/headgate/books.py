@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 GAPS_SHOWN = 20
 OBJECTS_SHOWN = 50
 EQUATION = ("read", "inserted", "updated", "unchanged", "superseded", "quarantined")
-COUNTS = (*EQUATION, "blank", "missing")
+COUNTS = (*EQUATION, "blank", "missing", "removed")
 _MORE = re.compile(r"and \d+ more")  # how a run's reason ends that names the first reasons only
 
 
 @dataclass(frozen=True)
 class Rows:
-    """read = inserted + updated + unchanged + superseded + quarantined; blank records are not read."""
+    """read = inserted + updated + unchanged + superseded + quarantined; blank records are not read.
+
+    `removed`: rows of versions before that are no longer in the object, by the policy ``replace``.
+    """
 
     read: int
     inserted: int
@@ -38,6 +41,7 @@ class Rows:
     superseded: int
     quarantined: int
     blank: int
+    removed: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class RunRow:
     missing: int
     batches_missing: int
     balanced: bool
+    removed: int
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class ObjectRow:
     missing: int
     batches_missing: int
     balanced: bool
+    removed: int
 
 
 @dataclass(frozen=True)
@@ -305,6 +311,7 @@ def _other_reasons(books: RunBooks) -> list[str]:
     reason = books.run.reason or ""
     said = [held_line(row.key, row.reason or "") for row in books.held]
     said += [f"the books do not balance: {gap}" for gap in books.gaps]
+    said += [f"{row.key}: {row.reason}" for row in books.objects if row.reason]
     for line in said:
         reason = reason.replace(line, "")
     left = [part.strip() for part in reason.split(";")]

@@ -104,7 +104,7 @@ def merge(
     columns: Sequence[str],
     key: Sequence[str],
     dataset: str,
-    lineage: str,
+    lineage: str | None,
     object_id: int,
     version: int,
     rows: int,
@@ -113,7 +113,9 @@ def merge(
 ) -> Merged:
     """Merge the `rows` rows of `stage` (`columns` and ``_row_number``) into `table` by `key`.
 
-    Only `columns` are written to rows that exist. The keys of `stage` must be distinct and not NULL.
+    Only `columns` are written to rows that exist. The keys of `stage` must be distinct and not NULL. Rows
+    that an object of the same `lineage` wrote with the same values stay as they are; without a lineage
+    (policy ``replace``) they pass to this object, and are unchanged nevertheless.
     Not `racing` is faster, and a unique violation where somebody else inserts one of the keys meanwhile.
     """
     names = _identifiers(table, stage, columns, key)

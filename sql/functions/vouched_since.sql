@@ -1,6 +1,7 @@
 -- Whether something newer than an object version vouches for a row: the newest published version in the succession
 -- of the object that last wrote it. Unchanged rows are not rewritten, so the row's own version may be older. Of two
--- objects of the same moment the later entry in the ledger is newer. A replay vouches for its own rows only.
+-- objects of the same moment the later entry in the ledger is newer. A replay vouches for its own rows only, and so
+-- does a version whose contract says `replace`, as it writes all rows that it has.
 CREATE OR REPLACE FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -13,6 +14,10 @@ BEGIN ATOMIC
             AND (n.version, n.object_id) > (vouched_since.version, vouched_since.object_id)
             AND n.state IN ('published', 'loaded')
             AND n.replay_of IS NULL
+            AND NOT EXISTS (
+                SELECT FROM headgate.dataset d
+                WHERE d.dataset = n.dataset AND d.version = n.contract_version AND d.replaces
+            )
     );
 END;
 REVOKE ALL ON FUNCTION headgate.vouched_since FROM PUBLIC;

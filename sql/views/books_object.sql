@@ -28,7 +28,8 @@ SELECT
         ELSE o.state IN ('held', 'duplicate')
     END AS balanced,
     o.published_at,
-    o.loaded_at
+    o.loaded_at,
+    o.rows_removed AS removed
 FROM headgate.object o
 CROSS JOIN LATERAL (
     SELECT
@@ -48,4 +49,5 @@ CROSS JOIN LATERAL (
     WHERE p.object_id = o.object_id
 ) c;
 COMMENT ON VIEW headgate.books_object IS
-    'Rows of each object version; balanced: every row read is in the table, confirmed, superseded or quarantined';
+    'Rows of each object version; balanced: every row read is in the table, confirmed, superseded or quarantined. '
+    'removed: rows of versions before it that it no longer had (policy replace)';

@@ -20,7 +20,8 @@ SELECT
     o.blank,
     o.missing,
     o.batches_missing,
-    o.balanced
+    o.balanced,
+    o.removed
 FROM headgate.run r
 CROSS JOIN LATERAL (
     SELECT
@@ -35,7 +36,8 @@ CROSS JOIN LATERAL (
         coalesce(sum(p.blank), 0)::bigint AS blank,
         coalesce(sum(p.missing), 0)::bigint AS missing,
         coalesce(sum(p.batches_missing), 0)::bigint AS batches_missing,
-        coalesce(bool_and(p.balanced), true) AS balanced
+        coalesce(bool_and(p.balanced), true) AS balanced,
+        coalesce(sum(p.removed), 0)::bigint AS removed
     FROM headgate.books_object p
     WHERE p.run_id = r.run_id
 ) o;

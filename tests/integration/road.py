@@ -33,7 +33,8 @@ from tests.polling import eventually
 
 CONSUMER = Path(sys.executable).with_name("headgate-consumer")
 HEADER = "SEQPLT23,YEAR,PSTATABB,PNAME,ORISPL,NAMEPCAP,PLNGENAN"
-ZERO = dict.fromkeys(("read", "inserted", "updated", "unchanged", "superseded", "quarantined", "blank"), 0)
+COUNTS = ("read", "inserted", "updated", "unchanged", "superseded", "quarantined", "blank", "removed")
+ZERO = dict.fromkeys(COUNTS, 0)
 
 
 def plant(code: object, *, year: int = 2023, name: str = "", capacity: object = 10.5) -> str:

@@ -139,6 +139,7 @@ def test_held_objects_stand_apart(road: Road) -> None:
         "superseded": 0,
         "quarantined": 1,
         "blank": 0,
+        "removed": 0,
     }
     assert document["held"] == [{"key": bad.key, "object_id": bad.object_id, "reason": "all rows are bad"}]
     assert [entry["state"] for entry in document["objects"]] == ["loaded", "held"]

@@ -177,11 +177,11 @@ def show(books: RunBooks) -> None:
 
 
 def announce_load(context: Context, run: Run, books: RunBooks) -> None:
-    """An event of the table's asset, when rows were published: downstream DAGs wake for nothing else."""
+    """An event of the table's asset, when rows came or went: downstream DAGs wake for nothing else."""
     from headgate.airflow_ext.assets import loads_alias, table_asset
 
     counted = books.as_json()["rows"]
-    if not counted["read"] or books.run.state != "success":
+    if not (counted["read"] or counted["removed"]) or books.run.state != "success":
         return
     from headgate.contract.registry import registered
 

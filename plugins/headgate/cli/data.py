@@ -121,6 +121,9 @@ def run(
     accept_rejects: Annotated[
         bool, typer.Option("--accept-rejects", help="Let objects pass that have too many bad rows.")
     ] = False,
+    accept_removals: Annotated[
+        bool, typer.Option("--accept-removals", help="Let an object remove rows above its removeThreshold.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Stop after the gate: nothing is published.")
     ] = False,
@@ -138,6 +141,7 @@ def run(
         "prefix": prefix or None,
         "reload": reload,
         "accept_rejects": accept_rejects,
+        "accept_removals": accept_removals,
         "dry_run": dry_run,
     }
     dag_run_id = api.trigger(dataset, conf)

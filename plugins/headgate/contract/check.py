@@ -59,6 +59,7 @@ def contract_problems(contract: Contract) -> list[str]:
     return [
         *_alias_problems(contract),
         *_type_problems(contract),
+        *_replace_problems(contract),
         *(
             f"column {name}: the name is Headgate's own"
             for name in contract.by_name
@@ -87,6 +88,26 @@ def _alias_problems(contract: Contract) -> list[str]:
         for alias, names in owners.items()
         if len(names) > 1
     ]
+
+
+def _replace_problems(contract: Contract) -> list[str]:
+    """Versions replace another only where a version is all there is of something."""
+    if contract.on_rewrite != "replace" or contract.source is None:
+        return []
+    from headgate.sources.catalogue import provider
+
+    source = contract.source
+    problems = []
+    if source.endpoint in provider(source.provider).paged:
+        problems.append(
+            f"onRewrite: {source.provider} answers {source.endpoint} in pages and records move between them: "
+            "replace would remove some that there are. Use merge."
+        )
+    if source.window == "interval":
+        problems.append(
+            "onRewrite: with window `interval` each run fetches another object; replace would remove nothing"
+        )
+    return problems
 
 
 def _type_problems(contract: Contract) -> list[str]:

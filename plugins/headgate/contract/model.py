@@ -187,6 +187,7 @@ class Contract:
     volume_tolerance: float = 0.5  # share of the usual rows by which a run may differ without people hearing
     minimum_rows: int = 1
     on_rewrite: RewritePolicy = "merge"
+    remove_threshold: float = 0.2  # share of an object's rows that a new version may remove, 0 to 1
     chunk_bytes: int | None = None
     schedule: str | None = None  # cron
     start_on_arrival: bool = False  # a run starts by itself when objects have arrived, besides the schedule

@@ -82,11 +82,14 @@ def evolve_ddl(existing: Mapping[str, str], contract: Contract, required: Collec
 
 
 def index_ddl(contract: Contract) -> list[str]:
-    """Secondary indexes of the contract."""
+    """Secondary indexes of the contract; where versions replace another also one that finds their rows."""
+    columns = [index.columns for index in contract.indexes]
+    if contract.on_rewrite == "replace":
+        columns.append(("_object_id",))
     return [
-        f"CREATE INDEX IF NOT EXISTS {quote('_'.join((contract.table, *index.columns))[:58] + '_idx')} "
-        f"ON {target(contract)} ({', '.join(map(quote, index.columns))})"
-        for index in contract.indexes
+        f"CREATE INDEX IF NOT EXISTS {quote('_'.join((contract.table, *names))[:58] + '_idx')} "
+        f"ON {target(contract)} ({', '.join(map(quote, names))})"
+        for names in columns
     ]
 
 

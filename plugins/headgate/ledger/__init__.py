@@ -40,6 +40,7 @@ from headgate.ledger.objects import (
     record_objects,
     taken_over,
 )
+from headgate.ledger.removal import Removal, explain, remove_vanished, replacing
 from headgate.ledger.runs import (
     Run,
     find_run,
@@ -77,6 +78,7 @@ __all__ = [
     "ObjectVersion",
     "Parked",
     "PlannedChunk",
+    "Removal",
     "Run",
     "SettleStatus",
     "StagedBatch",
@@ -89,6 +91,7 @@ __all__ = [
     "chunks_of",
     "chunks_to_stream",
     "complete_rejects",
+    "explain",
     "find_run",
     "finish_run",
     "get_object",
@@ -108,6 +111,8 @@ __all__ = [
     "record_inspection",
     "record_objects",
     "record_staged",
+    "remove_vanished",
+    "replacing",
     "run_event",
     "run_has_failed",
     "run_is_late",

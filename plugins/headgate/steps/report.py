@@ -19,6 +19,7 @@ from headgate.steps.contracts import Contracts
 from headgate.steps.fetch import missing_lines
 from headgate.steps.news import RUNS_COMPARED, news_of
 from headgate.steps.relay import relay
+from headgate.steps.removal import remove_vanished
 from headgate.steps.scan import Params
 from headgate.steps.services import Services
 
@@ -30,13 +31,15 @@ REASON_WIDTH = 300  # characters of what a step said
 def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> RunBooks:
     """Complete what is known of refused rows, judge the run and close it; its books.
 
-    A run succeeds when every step did, nothing is held or unfinished and the books balance.
+    A run succeeds when every step did, nothing is held or unfinished, the books balance and no version would
+    remove more rows than its contract allows.
     """
     services.ledger(ledger.mark_loaded, run.run_id)
     complete_load_rejects(services, run)
+    refusals = remove_vanished(services, run)
     books = services.ledger(run_books, run)
     found = services.ledger(fetched, run.run_id)
-    failures = [*step_failures(services, run, failed_steps), *missing_lines(found, away=False)]
+    failures = [*step_failures(services, run, failed_steps), *refusals, *missing_lines(found, away=False)]
     state, reason = verdict(books, Params.of(run.params), failures)
     reason = reason or carried_on(services.ledger(ledger.taken_over, run.run_id))
     reason = "; ".join(filter(None, [reason, *missing_lines(found, away=True)])) or None

@@ -1,0 +1,1 @@
+SELECT * FROM headgate.remove_vanished(%(object_id)s, %(threshold)s);
