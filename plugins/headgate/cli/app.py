@@ -24,6 +24,7 @@ from headgate.cli import (
     retention,
     sample,
     settings,
+    sources,
     sql,
     stack,
 )
@@ -72,6 +73,7 @@ for module in (
     retention,
     contract,
     sample,
+    sources,
     sql,
     settings,
     demo,

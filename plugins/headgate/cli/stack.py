@@ -128,11 +128,11 @@ def doctor(json: Json = False) -> None:
     if json:
         print_json(checks)
     else:
-        wrong = [check for check in checks if not check.ok]
-        if wrong:
-            lines = [(check.name, check.problem, check.mend) for check in wrong]
+        told = [check for check in checks if check.problem]
+        if told:
+            lines = [(check.name, check.problem, check.mend) for check in told]
             table(("check", "what is wrong", "what mends it"), lines)
-        console.print(f"{len(checks) - len(wrong)} of {len(checks)} checks are well")
+        console.print(f"{sum(check.ok for check in checks)} of {len(checks)} checks are well")
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
 

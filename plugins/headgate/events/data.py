@@ -139,6 +139,26 @@ class ConsumerStopped(Data):
     reason: Annotated[str, _REASON]
 
 
+class SourceClosed(Data):
+    provider: str = Field(description="Its name in contracts and `headgate sources`")
+    title: str = Field(description="Its name for people")
+
+
+class SourceOpened(SourceClosed):
+    reason: Annotated[str, _REASON]
+    failures: int = Field(0, description="Failures in a row; 0: a person opened it")
+
+
+class StreamSilent(Data):
+    silent_seconds: float
+    reason: Annotated[str, _REASON]
+
+
+class StreamGap(Data):
+    gap_start: datetime
+    gap_end: datetime
+
+
 class Message(Data):
     message_id: Annotated[str, _MESSAGE]
     cause: str = Field(description="Cause of the error in `headgate errors`")

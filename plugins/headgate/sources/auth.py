@@ -36,7 +36,7 @@ class Tokens:
         self._lock = Lock()
 
     def header(self, scope: str) -> str:
-        """``Bearer …`` for a scope. ``Fatal`` when our client is refused, ``Unavailable`` without an answer."""
+        """``Bearer …`` for a scope. ``Fatal``: our client is refused; ``Unavailable``: nobody answers."""
         with self._lock:
             token = self._tokens.get(scope)
             if token is None or token.is_expired(leeway=_leeway(token)):

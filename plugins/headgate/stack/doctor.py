@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from headgate.contract import load_contracts
 from headgate.errors import HeadgateError
+from headgate.paths import datasets_dir
+from headgate.settings import settings
+from headgate.sources import catalogue
+from headgate.sources.credentials import access, missing, or_connection
 from headgate.stack import leftovers, postgres, rabbitmq
 from headgate.stack import ports as port_choice
 from headgate.stack.layout import Layout
@@ -21,7 +26,7 @@ LEAST_MEMORY_BYTES = 3 * 1024**3
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at. ``problem`` and ``mend`` are empty when it is well."""
+    """One thing looked at. ``problem`` and ``mend`` are empty when it is well, or tell what it lacks."""
 
     name: str
     ok: bool
@@ -42,7 +47,7 @@ def examine(stack: Stack) -> list[Check]:
         well("leftovers", lambda: no_leftovers(stack), "headgate up (ends them), or headgate down"),
         well("ports", lambda: ports_are_free(stack), "headgate up (chooses others)"),
     ]
-    return [*checks, *programs(stack)]
+    return [*checks, *programs(stack), *sources()]
 
 
 def well(name: str, look: Callable[[], str | None], mend: str) -> Check:
@@ -122,3 +127,18 @@ def programs(stack: Stack) -> Iterator[Check]:
         log = stack.layout.logs / f"{line.program}.log"
         mend = "headgate up" if line.state == "stopped" else f"read {log}, then headgate down && headgate up"
         yield Check(line.program, False, f"{line.state}: {line.detail}".rstrip(": "), mend)
+
+
+def sources() -> Iterator[Check]:
+    """One for each provider that a contract names. Airflow may have its credentials, unseen from here."""
+    contracts = load_contracts(datasets_dir()).values()
+    for name in sorted({contract.source.provider for contract in contracts if contract.source}):
+        try:
+            provider = catalogue.provider(name)
+            lacking = missing(provider, access(provider, settings()))
+        except HeadgateError as error:
+            yield Check(f"source {name}", False, str(error), "correct the variable, or unset it")
+            continue
+        problem = f"its datasets cannot be fetched without {' and '.join(lacking)}" if lacking else ""
+        mend = f"set them, {or_connection(provider)}" if lacking else ""
+        yield Check(f"source {name}", True, problem, mend)

@@ -1,0 +1,140 @@
+"""A real HTTP server that answers as it is told, byte for byte where that matters."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+Framing = Literal["length", "chunked", "connection"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. ``cut``: bytes of the body after which the connection ends; ``framing`` tells its end."""
+
+    body: bytes = b'{"rows": [1, 2, 3]}'
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    framing: Framing = "length"
+    cut: int | None = None
+    drip: float = 0.0  # seconds between single bytes
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as it came."""
+
+    at: float
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+    @property
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body.decode()))
+
+
+class Misbehaving:
+    """``on`` says what a path answers, in turn; the last answer stays."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.seen: list[Seen] = []
+        self._replies: dict[str, list[Reply]] = {}
+        self._lock = threading.Lock()
+
+    def on(self, path: str, *replies: Reply) -> None:
+        self._replies[path] = list(replies)
+
+    def asked(self, path: str) -> list[Seen]:
+        return [seen for seen in self.seen if seen.path == path]
+
+    def answer(self, seen: Seen) -> Reply:
+        """The next answer of the path."""
+        with self._lock:
+            self.seen.append(seen)
+            replies = self._replies.get(seen.path) or [Reply(b'{"no": "such path"}', 404)]
+            return replies.pop(0) if len(replies) > 1 else replies[0]
+
+
+def token(text: str = "t-1", **fields: Any) -> Reply:
+    """What a token endpoint answers."""
+    return Reply(
+        json.dumps({"access_token": text, "token_type": "bearer", "expires_in": 3600} | fields).encode()
+    )
+
+
+@contextmanager
+def misbehaving() -> Iterator[Misbehaving]:
+    """The server on a free port of this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    made = Misbehaving(f"http://127.0.0.1:{server.server_port}")
+    server.made = made  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def _respond(self) -> None:
+        parts = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers.get("content-length", 0)))
+        seen = Seen(time.monotonic(), self.command, parts.path, parse_qsl(parts.query), headers, body)
+        reply: Reply = self.server.made.answer(seen)  # type: ignore[attr-defined]
+        conditional = headers.get("if-none-match")
+        if conditional and conditional == reply.headers.get("ETag"):
+            reply = Reply(b"", 304, {"ETag": conditional})
+        self._send(reply)
+
+    do_GET = do_POST = _respond
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        if reply.status != 304:
+            self.send_header("Content-Type", reply.content_type)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        sent = reply.body if reply.cut is None else reply.body[: reply.cut]
+        if reply.framing == "length":
+            self.send_header("Content-Length", str(len(reply.body)))
+        elif reply.framing == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            size = f"{len(reply.body):x}\r\n".encode()
+            sent = size + (sent if reply.cut is not None else sent + b"\r\n0\r\n\r\n")
+        if reply.framing == "connection" or reply.cut is not None:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self._write(sent, reply.drip)
+
+    def _write(self, sent: bytes, drip: float) -> None:
+        try:
+            if not drip:
+                self.wfile.write(sent)
+            for place in range(len(sent) if drip else 0):
+                self.wfile.write(sent[place : place + 1])
+                time.sleep(drip)
+        except OSError:  # the client has had enough
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing on the terminal."""
