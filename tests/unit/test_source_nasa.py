@@ -80,7 +80,9 @@ def test_what_is_not_produced_yet_is_null_and_comes_later(power: PlainAsker, stu
 @given(
     st.dictionaries(
         st.dates(date(1981, 1, 1), date(2030, 1, 1)),
-        st.sampled_from([-999, -999.0, -9]) | st.integers(-90, 60) | st.decimals(-90, 60, places=2).map(float),
+        st.sampled_from([-999, -999.0, -9])
+        | st.integers(-90, 60)
+        | st.decimals(-90, 60, places=2).map(float),
         max_size=40,
     ),
     st.sampled_from(["-999", "-999.0", "-9"]),
