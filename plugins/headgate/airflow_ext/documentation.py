@@ -85,6 +85,11 @@ def _rules(contract: Contract) -> str:
         "- The same key twice in one object: the first row wins, the others go to quarantine.",
         "- The same key in two objects: the newer object wins; late older rows are counted as superseded.",
     ]
+    if contract.on_rewrite == "replace":
+        lines.append(
+            "- Rows that a new version of an object no longer has are removed, unless they are more than "
+            f"{contract.remove_threshold:.2%} of its rows or bad rows of it are in quarantine."
+        )
     lines += [f"- Refused ({rule.where} `{rule.pattern}`): {rule.reason}" for rule in contract.refuse]
     lines += [f"- {name}: {value}" for name, value in contract.sla.items()]
     return "\n".join(lines)
