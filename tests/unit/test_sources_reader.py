@@ -69,7 +69,7 @@ def test_a_bad_record_is_set_aside_with_its_text_and_number(things: Contract) ->
     found = read(things, {"things": [{"id": 1}, {"id": "much", "amount": 2.5}]}, {"place": "a"})
     [bad] = found.rejects
     assert (bad["row_number"], bad["line"], bad["rule"], bad["column"]) == (2, 2, "type", "id")
-    assert json.loads(bad["raw"]) == {"place": "a", "id": "much", "amount": "2.5"}
+    assert json.loads(bad["raw"]) == {"place": "a", "day": "2024-01-01", "id": "much", "amount": "2.5"}
     assert [row["id"] for row in found.rows] == [1]
 
 
@@ -111,7 +111,7 @@ def test_many_records_are_cut_into_chunks(things: Contract) -> None:
 
 
 def test_rows_that_are_replayed_come_as_json_lines(things: Contract) -> None:
-    lines = b'{"place":"a","id":7}\n'
+    lines = b'{"place":"a","day":"2024-01-01","id":7}\n'
     found = inspect_object(
         io.BytesIO(lines),
         key=things.prefix + "replay/bcd/page-00001.json",

@@ -62,18 +62,29 @@ def land(store: ObjectStore, contract: Contract, provider: Provider, ask: Ask, w
     """
     keys: set[str] = set()
     new = 0
-    for page in provider.pages(ask, want):
+    for page in _one_at_a_time(provider.pages(ask, want)):
         place = Place(want.window, want.slice, page.name, page.suffix or provider.suffix)
         key = contract.prefix + place.path
         if key in keys:
             raise Fatal(f"{provider.title} gave two pages of {place.folder} the name {page.name}")
         keys.add(key)
         new += _land_page(store, contract.bucket, key, page, _about(provider, want, page))
-        page.answer.body.unlink(missing_ok=True)
     beside = contract.prefix + folder(want.window, want.slice)
     for key in list(_surplus(store, contract.bucket, beside, keys)):
         new += _empty(store, contract.bucket, key, provider, want)
     return Landed(len(keys), new)
+
+
+def _one_at_a_time(pages: Iterator[Page]) -> Iterator[Page]:
+    """The pages; the file of one goes when its provider, which may look at it to go on, has made the next."""
+    last: Path | None = None
+    for page in pages:
+        if last is not None:
+            last.unlink(missing_ok=True)
+        yield page
+        last = page.answer.body
+    if last is not None:
+        last.unlink(missing_ok=True)
 
 
 def manifest_key(key: str) -> str:
