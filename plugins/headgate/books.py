@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from headgate.db import query, records, transaction
+from headgate.ledger.fetch import Fetched
 from headgate.ledger.gate import held_line
 from headgate.ledger.runs import Run
 
@@ -140,6 +141,7 @@ class RunBooks:
     run: RunRow
     objects: tuple[ObjectRow, ...]
     gaps: tuple[Gap, ...]
+    fetched: tuple[Fetched, ...] = ()  # from an API source
 
     @property
     def state(self) -> str:
@@ -187,6 +189,7 @@ class RunBooks:
                 for row in self.objects
             ],
             "held": [{"key": row.key, "object_id": row.object_id, "reason": row.reason} for row in self.held],
+            "fetched": fetch_counts(self.fetched),
             "missing": [{**asdict(gap), "summary": str(gap)} for gap in self.gaps],
             "seconds": self.seconds,
         }
@@ -224,11 +227,26 @@ def run_books(conn: Connection, run: Run) -> RunBooks:
         (total,) = records(cursor, RunRow)
         cursor.execute(query("books_objects"), {"run_id": run.run_id})
         objects = tuple(records(cursor, ObjectRow))
+        cursor.execute(query("fetch_summary"), {"run_id": run.run_id})
+        fetched = tuple(records(cursor, Fetched))
         gaps: tuple[Gap, ...] = ()
         if not total.balanced:
             cursor.execute(query("books_gaps"), {"run_id": run.run_id, "limit": GAPS_SHOWN})
             gaps = tuple(records(cursor, Gap))
-    return RunBooks(total, objects, gaps)
+    return RunBooks(total, objects, gaps, fetched)
+
+
+def fetch_counts(fetched: Sequence[Fetched]) -> dict[str, int]:
+    """Windows of a run that were asked for, and the pages of those that are landed; empty where none were."""
+    if not fetched:
+        return {}
+    return {
+        "windows": sum(one.windows for one in fetched),
+        "landed": sum(one.windows for one in fetched if one.state == "landed"),
+        "failed": sum(one.windows for one in fetched if one.state == "failed"),
+        "pages": sum(one.pages for one in fetched if one.state == "landed"),
+        "pages_new": sum(one.pages_new for one in fetched if one.state == "landed"),
+    }
 
 
 def recent_runs(conn: Connection, dataset: str, limit: int = 20) -> list[RunRow]:
@@ -280,7 +298,13 @@ def render(books: RunBooks) -> RenderableType:
     failed = (
         [Text("The run failed:" if said else "The run failed.", style="red")] if run.state == "failed" else []
     )
-    return Group(title, _table(books), verdict, *failed, *([_listed(said)] if said else []))
+    asked = [Text(_fetched(books))] if books.fetched else []
+    return Group(title, *asked, _table(books), verdict, *failed, *([_listed(said)] if said else []))
+
+
+def _fetched(books: RunBooks) -> str:
+    told = "{landed:,} of {windows:,} windows fetched: {pages:,} pages, {pages_new:,} with new content"
+    return told.format(**fetch_counts(books.fetched))
 
 
 def equation(run: RunRow) -> str:

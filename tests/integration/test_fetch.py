@@ -151,11 +151,13 @@ def test_from_nothing_to_rows_and_nothing_is_fetched_twice(
         "20240101T000000Z_20240102T000000Z/place=a/page-00002.json.gz",
         "20240102T000000Z_20240103T000000Z/place=a/page-00001.json.gz",
     ]
+    counts = {"windows": 4, "landed": 4, "failed": 0, "pages": 5, "pages_new": 5}
+    assert books.as_json()["fetched"] == counts
     asked = len(tiny_server.asked)
 
     again = road.whole(**{"from": "2024-01-01", "to": "2024-01-02"})
 
-    assert (again.state, rows_of(again), again.objects) == ("success", {}, ())
+    assert (again.state, rows_of(again), again.objects, again.fetched) == ("success", {}, (), ())
     assert len(tiny_server.asked) == asked
 
 

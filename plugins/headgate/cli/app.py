@@ -18,6 +18,7 @@ from headgate.cli import (
     demo,
     errors,
     events,
+    fetch,
     quarantine,
     queues,
     replay,
@@ -63,6 +64,7 @@ def options(
 for module in (
     stack,
     data,
+    fetch,
     books,
     quarantine,
     errors,

@@ -127,13 +127,21 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Stop after the gate: nothing is published.")
     ] = False,
+    start: Annotated[str, typer.Option("--from", help="Of a source: first day or moment, UTC.")] = "",
+    end: Annotated[str, typer.Option("--to", help="Of a source: last day (all of it) or moment.")] = "",
+    refetch: Annotated[
+        bool, typer.Option("--refetch", help="Of a source: ask also for what is landed for good.")
+    ] = False,
     timeout: Timeout = 86_400.0,
     json: Json = False,
 ) -> None:
     """Start a run; with --wait the exit code is 0 for success and 1 for a failed run or a held object."""
     from headgate.cli.follow import follow
 
-    contract_of(dataset)
+    contract = contract_of(dataset)
+    dates = {"from": start or None, "to": end or None, "refetch": refetch}
+    if contract.source is None and any(dates.values()):
+        raise Fatal(f"{dataset} is not fetched, so it takes no dates; see `headgate backfill`")
     api = ready(dataset)
     ahead = api.unfinished(dataset)
     conf = {
@@ -143,6 +151,7 @@ def run(
         "accept_rejects": accept_rejects,
         "accept_removals": accept_removals,
         "dry_run": dry_run,
+        **(dates if contract.source else {}),
     }
     dag_run_id = api.trigger(dataset, conf)
     say_started(dataset, dag_run_id, [other.dag_run_id for other in ahead])
