@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import count
 from typing import IO, Any, ClassVar
 
-from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Want
+from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Unavailable, Want
 from headgate.sources.providers.outage import not_data
 
 MEASURED_AT = {"climate-hourly": "UTC_DATE"}
@@ -122,10 +122,13 @@ def _extent(answer: Answer) -> tuple[int, bool]:
     import ijson
 
     features, has_next = 0, False
-    with answer.open() as body:
-        for prefix, event, value in ijson.parse(body):
-            features += (prefix, event) == ("features.item", "start_map")
-            has_next = has_next or (prefix == "links.item.rel" and value == "next")
+    try:
+        with answer.open() as body:
+            for prefix, event, value in ijson.parse(body):
+                features += (prefix, event) == ("features.item", "start_map")
+                has_next = has_next or (prefix == "links.item.rel" and value == "next")
+    except ijson.JSONError as error:
+        raise Unavailable(f"GeoMet answered with broken JSON: {error}") from None
     return features, has_next
 
 

@@ -52,8 +52,11 @@ class Globe(Provider):
             return None
         if (outage := not_data(answer, self.title, b"{")) is not None:
             return outage
-        with answer.open() as body:
-            message = next(ijson.items(body, "message"), "no message of success")
+        try:
+            with answer.open() as body:
+                message = next(ijson.items(body, "message"), "no message of success")
+        except ijson.JSONError as error:
+            return Unavailable(f"GLOBE answered with broken JSON: {error}")
         return None if message == SUCCESS else Unavailable(f"GLOBE reports: {message}")
 
     def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Mapping[str, Any]]:
