@@ -12,8 +12,12 @@ from headgate.db import connect
 from tests.integration.staged import Road
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Broker, Database
     from tests.integration.lab import Lab
+    from tests.integration.misbehaving import Misbehaving
+    from tests.integration.plain import Opened
 
 
 @pytest.fixture
@@ -31,3 +35,27 @@ def lab(database: Database, broker: Broker) -> Lab:
     made = Lab(database, broker)
     made.apply_contract()
     return made
+
+
+@pytest.fixture
+def server() -> Iterator[Misbehaving]:
+    """A provider's server that answers as it is told."""
+    from tests.integration.misbehaving import misbehaving
+
+    with misbehaving() as made:
+        yield made
+
+
+@pytest.fixture
+def opened(
+    database: Database, server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Opened]:
+    """Makes clients of that server."""
+    from headgate.sources.credentials import variable
+    from tests.integration.plain import Opened
+
+    for name in ("url", "url_id"):
+        monkeypatch.setenv(variable("plain", name), server.url)
+    made = Opened(database.pipeline_url, tmp_path)
+    yield made
+    made.close()

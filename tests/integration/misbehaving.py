@@ -26,6 +26,7 @@ class Reply:
     framing: Framing = "length"
     cut: int | None = None
     drip: float = 0.0  # seconds between single bytes
+    after: threading.Event | None = None  # answers when that is set
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(headers.get("content-length", 0)))
         seen = Seen(time.monotonic(), self.command, parts.path, parse_qsl(parts.query), headers, body)
         reply: Reply = self.server.made.answer(seen)  # type: ignore[attr-defined]
+        if reply.after:
+            reply.after.wait(60)
         conditional = headers.get("if-none-match")
         if conditional and conditional == reply.headers.get("ETag"):
             reply = Reply(b"", 304, {"ETag": conditional})

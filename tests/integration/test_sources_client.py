@@ -6,11 +6,11 @@ import gzip
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
@@ -21,103 +21,13 @@ from headgate.settings import Settings
 from headgate.sources import body as bodies
 from headgate.sources.client import Client
 from headgate.sources.credentials import variable
-from headgate.sources.model import (
-    Answer,
-    Ask,
-    Call,
-    Credential,
-    Limit,
-    Page,
-    Provider,
-    QuotaUsed,
-    Rejected,
-    Unavailable,
-    Want,
-)
+from headgate.sources.model import Answer, Call, Limit, Provider, QuotaUsed, Rejected, Unavailable
 from headgate.steps.services import Ledger
 from tests.integration.misbehaving import Misbehaving, Reply, misbehaving, token
+from tests.integration.plain import CALL, SECRET, Moody, Opened, Plain, WithClient, WithToken
 
 if TYPE_CHECKING:
     from tests.conftest import Database
-
-SECRET = "sesame-4711"
-CALL = Call("/rows")
-
-
-class Plain(Provider):
-    """A provider of nothing but its name and addresses."""
-
-    name = "plain"
-    title = "The plain provider"
-    hosts: Mapping[str, str] = {"api": "http://invalid.invalid", "id": "http://invalid.invalid"}
-    credential: Credential = "none"
-
-    def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
-        raise NotImplementedError
-
-    def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Mapping[str, Any]]:
-        raise NotImplementedError
-
-
-class WithToken(Plain):
-    """Sends a token in a header of its own, as NOAA wants it."""
-
-    credential: Credential = "token"
-
-    def authenticate(self, call: Call, secret: Mapping[str, str]) -> Mapping[str, str]:
-        return {"token": secret["token"]}
-
-
-class WithClient(Plain):
-    """An OAuth client."""
-
-    credential: Credential = "client_credentials"
-
-    def token_scope(self, call: Call) -> str:
-        return "" if call.path == "/open" else "api"
-
-
-class Moody(Plain):
-    """Says failures with 200."""
-
-    def problem(self, answer: Answer) -> Exception | None:
-        if answer.content_type == "application/json" and b"failure" in answer.head():
-            return Unavailable("the plain provider says failure")
-        if answer.status == 429 and b"per day" in answer.head():
-            return QuotaUsed("10,000 a day are used up")
-        return None
-
-
-Open = Callable[..., Client]
-
-
-@pytest.fixture
-def server() -> Iterator[Misbehaving]:
-    with misbehaving() as made:
-        yield made
-
-
-@pytest.fixture
-def opened(
-    database: Database, server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Open]:
-    """Makes clients of the server; all of them share the ledger."""
-    ledger = Ledger(database.pipeline_url, patience=0)
-    for name in ("URL", "URL_ID"):
-        monkeypatch.setenv(variable("plain", name), server.url)
-
-    def make(provider: Provider | None = None, **changes: Any) -> Client:
-        given = {
-            "home": tmp_path,
-            "sources_backoff_seconds": 0.01,
-            "source": {
-                "plain": {name: SecretStr(SECRET) for name in ("token", "client_id", "client_secret")}
-            },
-        }
-        return Client(provider or Plain(), Settings(**given | changes), ledger)  # type: ignore[arg-type]
-
-    yield make
-    ledger.close()
 
 
 @contextmanager
@@ -135,7 +45,7 @@ def events(database: Database) -> list[str]:
 # --- what comes back
 
 
-def test_a_body_is_kept_as_it_was_sent_whatever_its_encoding(opened: Open, server: Misbehaving) -> None:
+def test_a_body_is_kept_as_it_was_sent_whatever_its_encoding(opened: Opened, server: Misbehaving) -> None:
     body = json.dumps({"name": "Ærø", "rows": list(range(5000))}).encode()
     packed = Reply(gzip.compress(body), headers={"Content-Encoding": "gzip"})
     server.on("/rows", packed, Reply(body), Reply(body, framing="chunked"))
@@ -148,7 +58,7 @@ def test_a_body_is_kept_as_it_was_sent_whatever_its_encoding(opened: Open, serve
     assert not any(answer.body.exists() for answer in answers)
 
 
-def test_a_call_is_sent_as_the_provider_wants_it(opened: Open, server: Misbehaving) -> None:
+def test_a_call_is_sent_as_the_provider_wants_it(opened: Opened, server: Misbehaving) -> None:
     server.on("/search", Reply())
     parameters: dict[str, Any] = {"stationid": ["GHCND:1", "GHCND:2"], "temporal[]": "a,b", "sample": True}
     with opened() as client:
@@ -166,7 +76,7 @@ def test_a_call_is_sent_as_the_provider_wants_it(opened: Open, server: Misbehavi
     assert (post.method, post.body) == ("POST", b'{"filter":{}}')
 
 
-def test_an_empty_answer_is_an_answer(opened: Open, server: Misbehaving) -> None:
+def test_an_empty_answer_is_an_answer(opened: Opened, server: Misbehaving) -> None:
     server.on("/rows", Reply(b"", 204))
     with opened() as client:
         answer = client.ask(CALL)
@@ -174,7 +84,9 @@ def test_an_empty_answer_is_an_answer(opened: Open, server: Misbehaving) -> None
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "connection"])
-def test_a_body_cut_in_the_middle_is_asked_for_again(opened: Open, server: Misbehaving, framing: Any) -> None:
+def test_a_body_cut_in_the_middle_is_asked_for_again(
+    opened: Opened, server: Misbehaving, framing: Any
+) -> None:
     whole = json.dumps({"rows": [{"a": [1, 2]}, {"a": [3, 4]}]}).encode()
     cuts = [Reply(whole, framing=framing, cut=cut) for cut in (0, 10, whole.index(b"}") + 1)]
     server.on("/rows", *cuts, Reply(whole, framing=framing))
@@ -184,7 +96,7 @@ def test_a_body_cut_in_the_middle_is_asked_for_again(opened: Open, server: Misbe
     assert len(server.seen) == 4
 
 
-def test_csv_that_ends_within_a_line_is_asked_for_again(opened: Open, server: Misbehaving) -> None:
+def test_csv_that_ends_within_a_line_is_asked_for_again(opened: Opened, server: Misbehaving) -> None:
     text = b"a,b\r\n1,2\r\n3,4\r\n"
     reply = {"content_type": "text/csv; charset=utf-8", "framing": "connection"}
     server.on("/rows", Reply(text, cut=8, **reply), Reply(text, **reply))  # type: ignore[arg-type]
@@ -194,7 +106,7 @@ def test_csv_that_ends_within_a_line_is_asked_for_again(opened: Open, server: Mi
 
 
 def test_a_body_that_only_drips_is_given_up(
-    opened: Open, server: Misbehaving, monkeypatch: pytest.MonkeyPatch
+    opened: Opened, server: Misbehaving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "SLOW", (0.05, 1024.0))
     server.on("/rows", Reply(b"[" + b"1," * 100_000 + b"1]", drip=0.01))
@@ -221,14 +133,14 @@ def test_a_body_that_only_drips_is_given_up(
         "to nowhere",
     ],
 )
-def test_what_is_no_answer_is_asked_for_again(opened: Open, server: Misbehaving, reply: Reply) -> None:
+def test_what_is_no_answer_is_asked_for_again(opened: Opened, server: Misbehaving, reply: Reply) -> None:
     server.on("/rows", reply, Reply())
     with opened(Moody()) as client:
         assert client.ask(CALL).json() == {"rows": [1, 2, 3]}
     assert len(server.seen) == 2
 
 
-def test_a_provider_that_stays_away_is_said_to_be(opened: Open, server: Misbehaving) -> None:
+def test_a_provider_that_stays_away_is_said_to_be(opened: Opened, server: Misbehaving) -> None:
     server.on("/rows", Reply(b"<html><h1>Down</h1> for   maintenance</html>", 503, content_type="text/html"))
     with opened(sources_attempts=3) as client, pytest.raises(Unavailable) as raised:
         client.ask(CALL)
@@ -236,14 +148,14 @@ def test_a_provider_that_stays_away_is_said_to_be(opened: Open, server: Misbehav
     assert len(server.seen) == 3
 
 
-def test_a_request_that_is_wrong_is_not_repeated(opened: Open, server: Misbehaving) -> None:
+def test_a_request_that_is_wrong_is_not_repeated(opened: Opened, server: Misbehaving) -> None:
     server.on("/rows", Reply(b'{"title": "Week must be in the range [1, 52]"}', 400))
     with opened() as client, pytest.raises(Rejected, match=r"Week must be in the range \[1, 52\]"):
         client.ask(CALL)
     assert len(server.seen) == 1
 
 
-def test_nobody_there_is_away(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_there_is_away(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable("plain", "url"), "http://127.0.0.1:1")
     with (
         opened(sources_attempts=2) as client,
@@ -256,7 +168,7 @@ def test_nobody_there_is_away(opened: Open, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_retry_after_is_waited_for_by_every_client(
-    opened: Open, server: Misbehaving, database: Database
+    opened: Opened, server: Misbehaving, database: Database
 ) -> None:
     server.on("/rows", Reply(b"{}", 429, {"Retry-After": "1"}), Reply())
     with opened() as client, opened() as other:
@@ -265,20 +177,20 @@ def test_retry_after_is_waited_for_by_every_client(
         assert second.at - first.at >= 1
         server.on("/rows", Reply(b"{}", 503, {"Retry-After": "1"}), Reply())
         with pytest.raises(Unavailable):
-            opened_once(client)
+            asked_once(client)
         other.ask(CALL)
     third, fourth = server.seen[2:]
     assert fourth.at - third.at >= 1
     assert events(database) == []
 
 
-def opened_once(client: Client) -> Answer:
+def asked_once(client: Client) -> Answer:
     """One attempt only."""
     client._retrying.stop = lambda state: True
     return client.ask(CALL)
 
 
-def test_a_long_wait_ends_the_fetch_and_nobody_asks_meanwhile(opened: Open, server: Misbehaving) -> None:
+def test_a_long_wait_ends_the_fetch_and_nobody_asks_meanwhile(opened: Opened, server: Misbehaving) -> None:
     server.on("/rows", Reply(b"{}", 429, {"Retry-After": "99999999999999999999"}), Reply())
     with opened() as client, opened() as other:
         with pytest.raises(QuotaUsed, match="it wants to be asked again in"):
@@ -288,7 +200,7 @@ def test_a_long_wait_ends_the_fetch_and_nobody_asks_meanwhile(opened: Open, serv
     assert len(server.seen) == 1
 
 
-def test_a_quota_of_the_day_ends_the_fetch(opened: Open, server: Misbehaving, database: Database) -> None:
+def test_a_quota_of_the_day_ends_the_fetch(opened: Opened, server: Misbehaving, database: Database) -> None:
     server.on("/rows", Reply(b'{"message": "request limit of 10000 per day."}', 429))
     with opened(Moody()) as client:
         for _ in range(8):
@@ -298,7 +210,7 @@ def test_a_quota_of_the_day_ends_the_fetch(opened: Open, server: Misbehaving, da
     assert events(database) == []
 
 
-def test_without_retry_after_a_busy_provider_gets_a_pause(opened: Open, server: Misbehaving) -> None:
+def test_without_retry_after_a_busy_provider_gets_a_pause(opened: Opened, server: Misbehaving) -> None:
     server.on("/rows", *[Reply(b'{"message": "5 per second"}', 429)] * 3, Reply())
     with opened(sources_backoff_seconds=0.2) as client:
         client.ask(CALL)
@@ -309,7 +221,7 @@ def test_without_retry_after_a_busy_provider_gets_a_pause(opened: Open, server: 
 # --- who asks
 
 
-def test_missing_credentials_are_named_before_anything_is_asked(opened: Open, server: Misbehaving) -> None:
+def test_missing_credentials_are_named_before_anything_is_asked(opened: Opened, server: Misbehaving) -> None:
     wanted = "HEADGATE_SOURCE_PLAIN_CLIENT_ID and HEADGATE_SOURCE_PLAIN_CLIENT_SECRET.*headgate_source_plain"
     with pytest.raises(Fatal, match=wanted):
         opened(WithClient(), source={}).__enter__()
@@ -317,7 +229,7 @@ def test_missing_credentials_are_named_before_anything_is_asked(opened: Open, se
 
 
 def test_a_client_signs_in_once_and_again_when_its_token_is_refused(
-    opened: Open, server: Misbehaving
+    opened: Opened, server: Misbehaving
 ) -> None:
     server.on("/connect/token", token("t-1"), token("t-2", token_type="Bearer"))
     server.on("/rows", Reply(), Reply(b"", 401), Reply())
@@ -339,7 +251,7 @@ def test_a_client_signs_in_once_and_again_when_its_token_is_refused(
     ] * 2
 
 
-def test_a_token_is_renewed_before_its_end(opened: Open, server: Misbehaving) -> None:
+def test_a_token_is_renewed_before_its_end(opened: Opened, server: Misbehaving) -> None:
     server.on("/connect/token", token("t-1", expires_in=1), token("t-2"))
     server.on("/rows", Reply())
     with opened(WithClient()) as client:
@@ -349,7 +261,7 @@ def test_a_token_is_renewed_before_its_end(opened: Open, server: Misbehaving) ->
     assert [seen.headers["authorization"] for seen in server.asked("/rows")] == ["Bearer t-1", "Bearer t-2"]
 
 
-def test_a_token_that_is_refused_twice_says_what_to_set(opened: Open, server: Misbehaving) -> None:
+def test_a_token_that_is_refused_twice_says_what_to_set(opened: Opened, server: Misbehaving) -> None:
     server.on("/connect/token", token("t-1"), token("t-2"))
     server.on("/rows", Reply(b"", 401))
     with (
@@ -360,7 +272,7 @@ def test_a_token_that_is_refused_twice_says_what_to_set(opened: Open, server: Mi
     assert len(server.asked("/rows")) == 2
 
 
-def test_a_refused_client_is_not_tried_again(opened: Open, server: Misbehaving, database: Database) -> None:
+def test_a_refused_client_is_not_tried_again(opened: Opened, server: Misbehaving, database: Database) -> None:
     server.on("/connect/token", Reply(b'{"error": "invalid_client"}', 400))
     with opened(WithClient()) as client:
         for _ in range(6):
@@ -383,7 +295,9 @@ def test_a_refused_client_is_not_tried_again(opened: Open, server: Misbehaving, 
     ],
     ids=["503", "HTML", "no token", "slow down", "cut"],
 )
-def test_a_token_endpoint_that_fails_is_asked_again(opened: Open, server: Misbehaving, reply: Reply) -> None:
+def test_a_token_endpoint_that_fails_is_asked_again(
+    opened: Opened, server: Misbehaving, reply: Reply
+) -> None:
     server.on("/connect/token", reply, token())
     server.on("/rows", Reply())
     with opened(WithClient()) as client:
@@ -391,7 +305,7 @@ def test_a_token_endpoint_that_fails_is_asked_again(opened: Open, server: Misbeh
     assert len(server.asked("/connect/token")) == 2
 
 
-def test_what_needs_no_token_gets_none(opened: Open, server: Misbehaving) -> None:
+def test_what_needs_no_token_gets_none(opened: Opened, server: Misbehaving) -> None:
     server.on("/open", Reply())
     with opened(WithClient()) as client:
         client.ask(Call("/open"))
@@ -399,7 +313,7 @@ def test_what_needs_no_token_gets_none(opened: Open, server: Misbehaving) -> Non
 
 
 def test_secrets_stay_where_they_are(
-    opened: Open, server: Misbehaving, caplog: pytest.LogCaptureFixture, database: Database
+    opened: Opened, server: Misbehaving, caplog: pytest.LogCaptureFixture, database: Database
 ) -> None:
     caplog.set_level(logging.DEBUG)
     server.on("/rows", Reply(f'{{"message": "token {SECRET} is at its limit"}}'.encode(), 503))
@@ -423,7 +337,7 @@ def test_secrets_stay_where_they_are(
 # --- redirects
 
 
-def test_a_redirect_within_the_host_is_followed(opened: Open, server: Misbehaving) -> None:
+def test_a_redirect_within_the_host_is_followed(opened: Opened, server: Misbehaving) -> None:
     server.on("/rows", Reply(b"", 301, {"Location": "/new/rows?page=1"}))
     server.on("/new/rows", Reply())
     with opened(WithToken()) as client:
@@ -431,7 +345,7 @@ def test_a_redirect_within_the_host_is_followed(opened: Open, server: Misbehavin
     assert server.seen[1].headers["token"] == SECRET
 
 
-def test_a_redirect_to_another_host_is_refused(opened: Open, server: Misbehaving) -> None:
+def test_a_redirect_to_another_host_is_refused(opened: Opened, server: Misbehaving) -> None:
     with misbehaving() as thief:
         thief.on("/rows", Reply())
         server.on("/rows", Reply(b"", 307, {"Location": f"{thief.url}/rows"}))
@@ -440,7 +354,7 @@ def test_a_redirect_to_another_host_is_refused(opened: Open, server: Misbehaving
         assert thief.seen == []
 
 
-def test_a_redirect_in_a_circle_ends(opened: Open, server: Misbehaving) -> None:
+def test_a_redirect_in_a_circle_ends(opened: Opened, server: Misbehaving) -> None:
     server.on("/rows", Reply(b"", 302, {"Location": "/rows"}))
     with opened() as client, pytest.raises(Rejected, match="redirects more than"):
         client.ask(CALL)
@@ -449,7 +363,7 @@ def test_a_redirect_in_a_circle_ends(opened: Open, server: Misbehaving) -> None:
 # --- what has not changed
 
 
-def test_what_has_not_changed_is_not_sent_again(opened: Open, server: Misbehaving) -> None:
+def test_what_has_not_changed_is_not_sent_again(opened: Opened, server: Misbehaving) -> None:
     server.on("/rows", Reply(headers={"ETag": '"1"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}))
     with opened() as client:
         first = client.ask(CALL)
@@ -461,7 +375,7 @@ def test_what_has_not_changed_is_not_sent_again(opened: Open, server: Misbehavin
     assert server.seen[1].headers["if-none-match"] == '"1"'
 
 
-def test_a_cut_body_is_never_taken_from_the_cache(opened: Open, server: Misbehaving) -> None:
+def test_a_cut_body_is_never_taken_from_the_cache(opened: Opened, server: Misbehaving) -> None:
     lasting = {"Cache-Control": "public, max-age=3600", "ETag": '"1"'}
     server.on("/rows", Reply(headers=lasting, cut=5), Reply(headers=lasting))
     with opened() as client:
@@ -471,7 +385,7 @@ def test_a_cut_body_is_never_taken_from_the_cache(opened: Open, server: Misbehav
 
 
 @pytest.mark.parametrize("provider", [WithToken(), WithClient()], ids=["token", "authorization"])
-def test_an_answer_to_somebody_is_not_kept(opened: Open, server: Misbehaving, provider: Provider) -> None:
+def test_an_answer_to_somebody_is_not_kept(opened: Opened, server: Misbehaving, provider: Provider) -> None:
     server.on("/connect/token", token())
     server.on("/rows", Reply(headers={"Cache-Control": "max-age=3600", "ETag": '"1"'}))
     with opened(provider) as client:
@@ -484,7 +398,7 @@ def test_an_answer_to_somebody_is_not_kept(opened: Open, server: Misbehaving, pr
 # --- the ledger away
 
 
-def test_without_the_ledger_nobody_is_asked(opened: Open, server: Misbehaving, tmp_path: Path) -> None:
+def test_without_the_ledger_nobody_is_asked(opened: Opened, server: Misbehaving, tmp_path: Path) -> None:
     server.on("/rows", Reply())
     away = Ledger("postgresql://nobody@127.0.0.1:1/none", patience=0)
     client = Client(Plain(), Settings(home=tmp_path), away)  # type: ignore[call-arg]
@@ -495,7 +409,7 @@ def test_without_the_ledger_nobody_is_asked(opened: Open, server: Misbehaving, t
 
 
 def test_a_full_disk_is_not_the_provider_s_fault(
-    opened: Open, server: Misbehaving, database: Database, monkeypatch: pytest.MonkeyPatch
+    opened: Opened, server: Misbehaving, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.on("/rows", Reply())
     with opened(sources_breaker_failures=1) as client:
@@ -508,7 +422,7 @@ def test_a_full_disk_is_not_the_provider_s_fault(
     assert events(database) == []
 
 
-def test_limits_are_no_business_of_a_provider_without(opened: Open, server: Misbehaving) -> None:
+def test_limits_are_no_business_of_a_provider_without(opened: Opened, server: Misbehaving) -> None:
     class Limited(Plain):
         limits = (Limit(2, 3600.0),)
 
