@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,29 @@ def _parser() -> argparse.ArgumentParser:
         "Folds events into alerts, tells people of them as the routing file says (HEADGATE_ALERTS_FILE), and "
         "watches freshness, queues and parking.",
     )
+    stream = _kind(
+        kinds,
+        "ais-stream",
+        _ais_stream,
+        "live positions of ships onto their dataset's queue",
+        "Follows BarentsWatch's live AIS, books it by minute and sends its rows to the dataset's queue. One "
+        "process follows at a time, others stand by. Wants the extra `stream`: pip install headgate[stream].",
+    )
+    stream.add_argument("--dataset", default="ais_positions", metavar="D", help="default: ais_positions")
+    stream.add_argument("--format", choices=["ndjson", "sse"], default="ndjson", help="default: ndjson")
+    stream.add_argument(
+        "--since",
+        type=_moment,
+        metavar="TIME",
+        help="where to begin when nothing was ever read, at most 24 hours ago; else now",
+    )
     return parser
+
+
+def _moment(text: str) -> datetime:
+    """ISO; without a zone it is UTC."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _kind(
@@ -141,14 +164,50 @@ def _notification(options: argparse.Namespace) -> int:
     return _serve(handler, chosen, name, options)
 
 
-def _begin(options: argparse.Namespace) -> tuple[Settings, str]:
+def _ais_stream(options: argparse.Namespace) -> int:
+    from consumers.stream.feed import Source
+    from consumers.stream.framing import FRAMINGS
+    from consumers.stream.gathering import Limits
+    from consumers.stream.service import Options, Stream
+    from headgate import db
+    from headgate.publisher import Publisher
+    from headgate.settings import current, read_settings, url_of
+    from headgate.sources.catalogue import provider
+    from headgate.sources.credentials import required
+
+    chosen, name = _begin(options, "database_url")
+    found = provider("barentswatch_ais")
+    required(found, chosen)  # what is missing is said at the start
+    source = Source(found, lambda: required(found, read_settings()), options.format, patience=60.0)
+    database_url = current("database_url")
+    following = Options(
+        dataset=options.dataset,
+        framing=FRAMINGS[options.format],
+        limits=Limits(chosen.live_bytes, chosen.live_seconds),
+        overlap=chosen.live_overlap,
+        silence=chosen.live_silence,
+        since=options.since,
+        until_idle=options.until_idle,
+        max_record_bytes=chosen.max_record_bytes,
+    )
+    stream = Stream(
+        following,
+        lambda: db.connect(url_of(database_url), application_name=f"headgate-stream {name}"[:63]),
+        Publisher(current("amqp_url"), name=f"headgate ais-stream {name}", deadline=30.0),
+        source.open,
+        name,
+    )
+    return stream.run()
+
+
+def _begin(options: argparse.Namespace, database: str = "loader_url") -> tuple[Settings, str]:
     """Settings, checked for what every consumer needs, and the consumer's name."""
     from headgate.logs import configure
     from headgate.settings import settings
 
     configure()
     chosen = settings()
-    chosen.require("loader_url")
+    chosen.require(database)
     chosen.require("amqp_url")
     return chosen, options.name or f"{socket.gethostname()}:{os.getpid()}"
 

@@ -8,13 +8,10 @@ in between, the broker delivers it again and its receipt makes the second time a
 from __future__ import annotations
 
 import random
-import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 
 import structlog
 
@@ -22,6 +19,7 @@ from consumers.broker import Broker
 from consumers.delivery import Delivery, Done, Forward, Handler, Outcome, Reject, Retry
 from consumers.handover import Handover
 from consumers.inbox import Inbox, Limits
+from consumers.signals import calls_on_stop
 from consumers.worker import Worker
 from headgate.errors import Fatal, HeadgateError, Retriable
 
@@ -76,7 +74,7 @@ class Runner:
 
     def run(self) -> int:
         """Until told to stop: the process's exit code."""
-        with self._signals():
+        with calls_on_stop(self.stop):
             try:
                 self._serve()
                 return EXIT_STOPPED
@@ -270,18 +268,6 @@ class Runner:
         problem = error if isinstance(error, HeadgateError) else Fatal(f"{type(error).__name__}: {error}")
         log.critical("consumer stopped, its messages stay on the queue", reason=str(problem), exc_info=error)
         self._handler.stopped(problem)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        def on_signal(number: int, _: FrameType | None) -> None:
-            self.stop()
-
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def backoff(failures: int) -> float:

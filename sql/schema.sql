@@ -136,6 +136,7 @@ CREATE TABLE headgate.object (
     loaded_at timestamp with time zone,
     receipts_pruned_at timestamp with time zone,
     staging_pruned_at timestamp with time zone,
+    rows_removed bigint DEFAULT 0 NOT NULL,
     CONSTRAINT object_state_check CHECK ((state = ANY (ARRAY['found'::text, 'inspected'::text, 'validated'::text, 'published'::text, 'loaded'::text, 'held'::text, 'duplicate'::text])))
 );
 ALTER TABLE headgate.object OWNER TO headgate_owner;
@@ -253,6 +254,70 @@ CREATE FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of
    WHERE (((quarantine_matching.of_dataset IS NULL) OR (q.dataset = quarantine_matching.of_dataset)) AND ((quarantine_matching.of_object IS NULL) OR (o.key = quarantine_matching.of_object) OR (o.key = ((q.dataset || '/'::text) || quarantine_matching.of_object))) AND ((quarantine_matching.of_rules IS NULL) OR (q.rule = ANY (quarantine_matching.of_rules)) OR (jsonb_path_query_array(q.violations, '$[*]."rule"'::jsonpath) ?| quarantine_matching.of_rules)) AND ((quarantine_matching.of_column IS NULL) OR (q.column_name = quarantine_matching.of_column) OR (q.violations @> jsonb_build_array(jsonb_build_object('column', quarantine_matching.of_column)))) AND ((quarantine_matching.of_run IS NULL) OR (o.run_id = quarantine_matching.of_run)) AND ((quarantine_matching.since IS NULL) OR (q.created_at >= quarantine_matching.since)) AND ((quarantine_matching.of_state IS NULL) OR (q.state = quarantine_matching.of_state)) AND ((quarantine_matching.ids IS NULL) OR (q.quarantine_id = ANY (quarantine_matching.ids))));
 END;
 ALTER FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rules text[], of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) OWNER TO headgate_owner;
+CREATE FUNCTION headgate.remove_vanished(of_object bigint, threshold double precision) RETURNS TABLE(removed bigint, vanished bigint, of_rows bigint, unsettled bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '60s'
+    AS $_$
+DECLARE
+    this         headgate.object;
+    target       text;
+    complete     boolean;
+    is_balanced  boolean;
+    is_newest    boolean;
+    versions     bigint[];
+    before       bigint[];
+BEGIN
+    SELECT * INTO this FROM headgate.object
+    WHERE object_id = of_object AND state IN ('published', 'loaded')
+    FOR NO KEY UPDATE;
+    SELECT format('%I.%I', d.table_schema, d.table_name) INTO target FROM headgate.dataset d
+    WHERE d.dataset = this.dataset AND d.version = this.contract_version AND d.replaces;
+    SELECT b.batches_missing = 0, b.balanced INTO complete, is_balanced FROM headgate.books_object b
+    WHERE b.object_id = of_object;
+    IF target IS NULL OR NOT complete THEN
+        RETURN;
+    END IF;
+    -- No version is published meanwhile, and no consumer writes to the dataset: see dataset_lock_shared.
+    PERFORM pg_advisory_xact_lock(hashtextextended('headgate.merge:' || this.dataset, 0));
+    UPDATE headgate.object SET state = 'loaded', loaded_at = coalesce(loaded_at, now()) WHERE object_id = of_object;
+    removed := 0; vanished := 0; of_rows := 0; unsettled := 0;
+    SELECT
+        array_agg(o.object_id),
+        array_agg(o.object_id) FILTER (WHERE o.version < this.version),
+        -- A replay has its origin's version: the last of them to be loaded sees to it.
+        bool_and(o.state NOT IN ('published', 'loaded') OR o.version < this.version
+            OR (o.version = this.version AND o.state = 'loaded'))
+    INTO versions, before, is_newest
+    FROM headgate.object o
+    WHERE o.dataset = this.dataset AND o.lineage = this.lineage;
+    IF before IS NOT NULL AND is_newest AND is_balanced THEN
+        EXECUTE format(
+            'SELECT count(*) FILTER (WHERE _object_id = ANY ($1)), count(*) FROM %s WHERE _object_id = ANY ($2)', target
+        ) INTO vanished, of_rows USING before, versions;
+        SELECT count(*) INTO unsettled
+        FROM headgate.object o
+        JOIN headgate.quarantine q USING (object_id)
+        WHERE o.dataset = this.dataset AND o.lineage = this.lineage AND o.version = this.version
+            AND o.state = 'loaded'
+            AND q.rule <> 'unique_key'
+            AND (
+                q.state = 'open'
+                OR q.state = 'replayed' AND NOT EXISTS (
+                    SELECT FROM headgate.object r
+                    WHERE r.dataset = this.dataset AND r.key = q.replay_key AND r.state = 'loaded'
+                )
+            );
+        IF unsettled = 0 AND vanished <= threshold * of_rows THEN
+            EXECUTE format('DELETE FROM %s WHERE _object_id = ANY ($1)', target) USING before;
+            GET DIAGNOSTICS removed = ROW_COUNT;
+            UPDATE headgate.object SET rows_removed = rows_removed + removed WHERE object_id = of_object;
+        END IF;
+    END IF;
+    RETURN NEXT;
+END
+$_$;
+ALTER FUNCTION headgate.remove_vanished(of_object bigint, threshold double precision) OWNER TO headgate_owner;
 CREATE TABLE headgate.batch (
     message_id uuid NOT NULL,
     chunk_id bigint NOT NULL,
@@ -387,13 +452,27 @@ CREATE FUNCTION headgate.silenced_until(labels jsonb) RETURNS timestamp with tim
                  END)))));
 END;
 ALTER FUNCTION headgate.silenced_until(labels jsonb) OWNER TO headgate_owner;
+CREATE TABLE headgate.dataset (
+    dataset text NOT NULL,
+    version integer NOT NULL,
+    contract jsonb NOT NULL,
+    sha256 text NOT NULL,
+    table_schema text NOT NULL,
+    table_name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    applied_by text DEFAULT SESSION_USER NOT NULL,
+    replaces boolean GENERATED ALWAYS AS (jsonb_path_exists(contract, '$."customProperties"[*]?(@."property" == "onRewrite" && @."value" == "replace")'::jsonpath)) STORED NOT NULL
+);
+ALTER TABLE headgate.dataset OWNER TO headgate_owner;
 CREATE FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
  SELECT (EXISTS ( SELECT
             FROM (headgate.object o
               JOIN headgate.object n ON (((n.dataset = o.dataset) AND (n.lineage = o.lineage))))
-           WHERE ((o.object_id = vouched_since.written_by) AND (n.version >= vouched_since.version) AND (ROW(n.version, n.object_id) > ROW(vouched_since.version, vouched_since.object_id)) AND (n.state = ANY (ARRAY['published'::text, 'loaded'::text])) AND (n.replay_of IS NULL)))) AS "exists";
+           WHERE ((o.object_id = vouched_since.written_by) AND (n.version >= vouched_since.version) AND (ROW(n.version, n.object_id) > ROW(vouched_since.version, vouched_since.object_id)) AND (n.state = ANY (ARRAY['published'::text, 'loaded'::text])) AND (n.replay_of IS NULL) AND (NOT (EXISTS ( SELECT
+                    FROM headgate.dataset d
+                   WHERE ((d.dataset = n.dataset) AND (d.version = n.contract_version) AND d.replaces))))))) AS "exists";
 END;
 ALTER FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) OWNER TO headgate_owner;
 CREATE TABLE headgate.adoption (
@@ -634,7 +713,8 @@ CREATE VIEW headgate.books_object AS
             ELSE (o.state = ANY (ARRAY['held'::text, 'duplicate'::text]))
         END AS balanced,
     o.published_at,
-    o.loaded_at
+    o.loaded_at,
+    o.rows_removed AS removed
    FROM (headgate.object o
      CROSS JOIN LATERAL ( SELECT count(*) AS chunks,
             (COALESCE(sum(p.read), (0)::numeric))::bigint AS seen,
@@ -651,7 +731,7 @@ CREATE VIEW headgate.books_object AS
            FROM headgate.books_chunk p
           WHERE (p.object_id = o.object_id)) c);
 ALTER VIEW headgate.books_object OWNER TO headgate_owner;
-COMMENT ON VIEW headgate.books_object IS 'Rows of each object version; balanced: every row read is in the table, confirmed, superseded or quarantined';
+COMMENT ON VIEW headgate.books_object IS 'Rows of each object version; balanced: every row read is in the table, confirmed, superseded or quarantined. removed: rows of versions before it that it no longer had (policy replace)';
 CREATE TABLE headgate.run (
     run_id bigint NOT NULL,
     dataset text NOT NULL,
@@ -688,7 +768,8 @@ CREATE VIEW headgate.books_run AS
     o.blank,
     o.missing,
     o.batches_missing,
-    o.balanced
+    o.balanced,
+    o.removed
    FROM (headgate.run r
      CROSS JOIN LATERAL ( SELECT count(*) AS objects,
             count(*) FILTER (WHERE (p.state = 'held'::text)) AS held,
@@ -701,7 +782,8 @@ CREATE VIEW headgate.books_run AS
             (COALESCE(sum(p.blank), (0)::numeric))::bigint AS blank,
             (COALESCE(sum(p.missing), (0)::numeric))::bigint AS missing,
             (COALESCE(sum(p.batches_missing), (0)::numeric))::bigint AS batches_missing,
-            COALESCE(bool_and(p.balanced), true) AS balanced
+            COALESCE(bool_and(p.balanced), true) AS balanced,
+            (COALESCE(sum(p.removed), (0)::numeric))::bigint AS removed
            FROM headgate.books_object p
           WHERE (p.run_id = r.run_id)) o);
 ALTER VIEW headgate.books_run OWNER TO headgate_owner;
@@ -714,17 +796,6 @@ ALTER TABLE headgate.chunk ALTER COLUMN chunk_id ADD GENERATED ALWAYS AS IDENTIT
     NO MAXVALUE
     CACHE 1
 );
-CREATE TABLE headgate.dataset (
-    dataset text NOT NULL,
-    version integer NOT NULL,
-    contract jsonb NOT NULL,
-    sha256 text NOT NULL,
-    table_schema text NOT NULL,
-    table_name text NOT NULL,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL,
-    applied_by text DEFAULT SESSION_USER NOT NULL
-);
-ALTER TABLE headgate.dataset OWNER TO headgate_owner;
 CREATE TABLE headgate.delivery (
     notification_id bigint NOT NULL,
     channel text NOT NULL,
@@ -769,6 +840,40 @@ ALTER TABLE headgate.event ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY 
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE headgate."fetch" (
+    dataset text NOT NULL,
+    folder text NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    window_end timestamp with time zone NOT NULL,
+    slice jsonb DEFAULT '{}'::jsonb NOT NULL,
+    state text NOT NULL,
+    fault text,
+    reason text,
+    run_id bigint,
+    lane integer,
+    routine boolean NOT NULL,
+    fetched_at timestamp with time zone,
+    pages integer DEFAULT 0 NOT NULL,
+    pages_new integer DEFAULT 0 NOT NULL,
+    CONSTRAINT fetch_check CHECK (((state = 'failed'::text) = (fault IS NOT NULL))),
+    CONSTRAINT fetch_check1 CHECK (((state <> 'landed'::text) OR (fetched_at IS NOT NULL))),
+    CONSTRAINT fetch_fault_check CHECK ((fault = ANY (ARRAY['away'::text, 'quota'::text, 'rejected'::text]))),
+    CONSTRAINT fetch_state_check CHECK ((state = ANY (ARRAY['wanted'::text, 'landed'::text, 'failed'::text])))
+);
+ALTER TABLE headgate."fetch" OWNER TO headgate_owner;
+CREATE TABLE headgate.live (
+    dataset text NOT NULL,
+    read_to timestamp with time zone NOT NULL
+);
+ALTER TABLE headgate.live OWNER TO headgate_owner;
+COMMENT ON TABLE headgate.live IS 'How far each live stream was read: where it is resumed';
+CREATE TABLE headgate.live_batch (
+    message_id uuid NOT NULL,
+    body bytea NOT NULL
+);
+ALTER TABLE ONLY headgate.live_batch ALTER COLUMN body SET STORAGE EXTERNAL;
+ALTER TABLE headgate.live_batch OWNER TO headgate_owner;
+COMMENT ON TABLE headgate.live_batch IS 'Batches of live streams on their way to the broker';
 CREATE TABLE headgate.message_replay (
     replay_id bigint NOT NULL,
     message_id text NOT NULL,
@@ -869,6 +974,33 @@ ALTER TABLE headgate.silence ALTER COLUMN silence_id ADD GENERATED ALWAYS AS IDE
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE headgate.source (
+    provider text NOT NULL,
+    state text DEFAULT 'closed'::text NOT NULL,
+    forced boolean DEFAULT false NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    reason text,
+    opened_at timestamp with time zone,
+    trial_until timestamp with time zone,
+    held_until timestamp with time zone,
+    held_reason text,
+    CONSTRAINT source_state_check CHECK ((state = ANY (ARRAY['closed'::text, 'half-open'::text, 'open'::text])))
+);
+ALTER TABLE headgate.source OWNER TO headgate_owner;
+CREATE TABLE headgate.source_call (
+    call_id bigint NOT NULL,
+    provider text NOT NULL,
+    counted_at timestamp with time zone NOT NULL
+);
+ALTER TABLE headgate.source_call OWNER TO headgate_owner;
+ALTER TABLE headgate.source_call ALTER COLUMN call_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.source_call_call_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE headgate.watch (
     fingerprint text NOT NULL,
     kind text NOT NULL,
@@ -913,6 +1045,12 @@ ALTER TABLE ONLY headgate.error
     ADD CONSTRAINT error_pkey PRIMARY KEY (error_id);
 ALTER TABLE ONLY headgate.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (event_id);
+ALTER TABLE ONLY headgate."fetch"
+    ADD CONSTRAINT fetch_pkey PRIMARY KEY (dataset, folder);
+ALTER TABLE ONLY headgate.live_batch
+    ADD CONSTRAINT live_batch_pkey PRIMARY KEY (message_id);
+ALTER TABLE ONLY headgate.live
+    ADD CONSTRAINT live_pkey PRIMARY KEY (dataset);
 ALTER TABLE ONLY headgate.message_replay
     ADD CONSTRAINT message_replay_pkey PRIMARY KEY (replay_id);
 ALTER TABLE ONLY headgate.migration
@@ -935,6 +1073,10 @@ ALTER TABLE ONLY headgate.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (run_id);
 ALTER TABLE ONLY headgate.silence
     ADD CONSTRAINT silence_pkey PRIMARY KEY (silence_id);
+ALTER TABLE ONLY headgate.source_call
+    ADD CONSTRAINT source_call_pkey PRIMARY KEY (call_id);
+ALTER TABLE ONLY headgate.source
+    ADD CONSTRAINT source_pkey PRIMARY KEY (provider);
 ALTER TABLE ONLY headgate.watch
     ADD CONSTRAINT watch_pkey PRIMARY KEY (fingerprint);
 CREATE INDEX alert_changed ON headgate.alert USING btree (changed_at);
@@ -960,6 +1102,8 @@ CREATE INDEX event_of_fingerprint ON headgate.event USING btree (fingerprint, nu
 CREATE INDEX event_recorded ON headgate.event USING btree (recorded_at);
 CREATE INDEX event_unfolded ON headgate.event USING btree (number) WHERE (folded_at IS NULL);
 CREATE INDEX event_unpublished ON headgate.event USING btree (number) WHERE (published_at IS NULL);
+CREATE INDEX fetch_of_run ON headgate."fetch" USING btree (run_id, lane);
+CREATE INDEX fetch_wanted ON headgate."fetch" USING btree (dataset, run_id) WHERE (state = 'wanted'::text);
 CREATE INDEX message_replay_at ON headgate.message_replay USING btree (replayed_at);
 CREATE INDEX message_replay_of_message ON headgate.message_replay USING btree (message_id);
 CREATE INDEX notification_created ON headgate.notification USING btree (created_at);
@@ -987,6 +1131,7 @@ CREATE INDEX replay_pending ON headgate.replay USING btree (dataset) WHERE (put_
 CREATE INDEX run_of_dataset ON headgate.run USING btree (dataset, run_id);
 CREATE INDEX run_running ON headgate.run USING btree (dataset) WHERE (state = 'running'::text);
 CREATE INDEX silence_until ON headgate.silence USING btree (ends_at);
+CREATE INDEX source_call_newest ON headgate.source_call USING btree (provider, counted_at);
 ALTER TABLE ONLY headgate.adoption
     ADD CONSTRAINT adoption_from_run_id_fkey FOREIGN KEY (from_run_id) REFERENCES headgate.run(run_id);
 ALTER TABLE ONLY headgate.adoption
@@ -1005,6 +1150,10 @@ ALTER TABLE ONLY headgate.closed_chunk
     ADD CONSTRAINT closed_chunk_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES headgate.chunk(chunk_id) ON DELETE CASCADE;
 ALTER TABLE ONLY headgate.delivery
     ADD CONSTRAINT delivery_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES headgate.notification(notification_id) ON DELETE CASCADE;
+ALTER TABLE ONLY headgate."fetch"
+    ADD CONSTRAINT fetch_run_id_fkey FOREIGN KEY (run_id) REFERENCES headgate.run(run_id);
+ALTER TABLE ONLY headgate.live_batch
+    ADD CONSTRAINT live_batch_message_id_fkey FOREIGN KEY (message_id) REFERENCES headgate.batch(message_id) ON DELETE CASCADE;
 ALTER TABLE ONLY headgate.object
     ADD CONSTRAINT object_replay_of_fkey FOREIGN KEY (replay_of) REFERENCES headgate.object(object_id);
 ALTER TABLE ONLY headgate.object
@@ -1037,6 +1186,8 @@ GRANT INSERT ON TABLE headgate.quarantine TO headgate_loader;
 REVOKE ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rules text[], of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rules text[], of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) TO headgate_pipeline;
 GRANT ALL ON FUNCTION headgate.quarantine_matching(of_dataset text, of_object text, of_rules text[], of_column text, of_run bigint, since timestamp with time zone, of_state text, ids bigint[]) TO headgate_reader;
+REVOKE ALL ON FUNCTION headgate.remove_vanished(of_object bigint, threshold double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.remove_vanished(of_object bigint, threshold double precision) TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.batch TO headgate_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.batch TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.batch TO headgate_loader;
@@ -1059,6 +1210,9 @@ REVOKE ALL ON FUNCTION headgate.silenced_until(labels jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.silenced_until(labels jsonb) TO headgate_loader;
 GRANT ALL ON FUNCTION headgate.silenced_until(labels jsonb) TO headgate_pipeline;
 GRANT ALL ON FUNCTION headgate.silenced_until(labels jsonb) TO headgate_reader;
+GRANT SELECT ON TABLE headgate.dataset TO headgate_reader;
+GRANT SELECT ON TABLE headgate.dataset TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.dataset TO headgate_loader;
 REVOKE ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) TO headgate_loader;
 GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) TO headgate_pipeline;
@@ -1090,15 +1244,18 @@ GRANT SELECT ON TABLE headgate.run TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.run TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.books_run TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.books_run TO headgate_reader;
-GRANT SELECT ON TABLE headgate.dataset TO headgate_reader;
-GRANT SELECT ON TABLE headgate.dataset TO headgate_pipeline;
-GRANT SELECT ON TABLE headgate.dataset TO headgate_loader;
 GRANT SELECT ON TABLE headgate.delivery TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.delivery TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.delivery TO headgate_loader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.event TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.event TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.event TO headgate_loader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate."fetch" TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate."fetch" TO headgate_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.live TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.live TO headgate_reader;
+GRANT SELECT,INSERT,DELETE ON TABLE headgate.live_batch TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.live_batch TO headgate_reader;
 GRANT SELECT,INSERT,DELETE ON TABLE headgate.message_replay TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.message_replay TO headgate_reader;
 GRANT SELECT ON TABLE headgate.migration TO headgate_reader;
@@ -1108,6 +1265,10 @@ GRANT SELECT ON TABLE headgate.notification TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.notification TO headgate_loader;
 GRANT SELECT ON TABLE headgate.replay TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.replay TO headgate_pipeline;
+GRANT SELECT,INSERT,UPDATE ON TABLE headgate.source TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.source TO headgate_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.source_call TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.source_call TO headgate_reader;
 GRANT SELECT ON TABLE headgate.watch TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.watch TO headgate_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.watch TO headgate_loader;

@@ -96,6 +96,16 @@ class Settings(BaseSettings):
     idle_seconds: float = Field(
         0.05, gt=0, description="Quiet time after which a consumer applies what it has"
     )
+    live_bytes: int = Field(
+        4 * MIB, ge=1024, description="Bytes of a live stream that are read before they are booked"
+    )
+    live_seconds: float = Field(2.0, gt=0, description="Seconds after which they are booked, however few")
+    live_overlap: float = Field(
+        60.0, ge=0, description="Seconds of a live stream that are read again after a cut"
+    )
+    live_silence: float = Field(
+        300.0, gt=0, description="Seconds without anything of a live stream after which people hear of it"
+    )
     retry_delays: str = Field(
         "5 30 300 1800",
         pattern=r"^\d+(\.\d+)?( \d+(\.\d+)?)*$",

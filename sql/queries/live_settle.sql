@@ -1,0 +1,14 @@
+-- Minutes that are over and whose every message has its receipt are loaded. They have no staged bytes to prune.
+UPDATE headgate.object o
+SET state = 'loaded', loaded_at = now(), staging_pruned_at = now()
+WHERE o.dataset = %(dataset)s
+    AND o.bucket = %(bucket)s
+    AND o.state = 'published'
+    AND o.last_modified < %(before)s
+    AND NOT EXISTS (
+        SELECT
+        FROM headgate.chunk c
+        JOIN headgate.batch b USING (chunk_id)
+        LEFT JOIN headgate.receipt r USING (message_id)
+        WHERE c.object_id = o.object_id AND r.message_id IS NULL
+    );

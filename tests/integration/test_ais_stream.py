@@ -1,0 +1,290 @@
+"""The live stream as a process: a stub that streams, real servers, a consumer that brings the rows in."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import yaml
+
+from benchmarks.ais_positions import Sea, is_row
+from headgate.contract import Contract, contract_from_document
+from headgate.contract.registry import apply_contract
+from headgate.db import connect
+from headgate.ledger import live
+from headgate.paths import datasets_dir
+from tests.conftest import Environment, Servers
+from tests.polling import eventually
+from tests.stubs.host import Stubs, running_stubs
+
+RATE = 400.0
+PROGRAM = Path(sys.executable).with_name("headgate-consumer")
+PROVIDER = "barentswatch_ais"
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Stubs]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADGATE_STUB_AIS_RATE", str(RATE))
+        with running_stubs() as stubs:
+            yield stubs
+
+
+@dataclass
+class Live:
+    """The dataset of live positions in one test environment."""
+
+    environment: Environment
+    stubs: Stubs
+    contract: Contract
+    began: datetime
+    variables: dict[str, str]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        """Follow the stream."""
+        return self._run("ais-stream", *arguments, **variables)
+
+    def consume(self) -> subprocess.Popen[bytes]:
+        return self._run("database")
+
+    def _run(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        log = open(self.log, "ab")  # noqa: SIM115  the process's
+        process = subprocess.Popen(
+            [PROGRAM, *arguments], env=os.environ | self.variables | variables, stdout=log, stderr=log
+        )
+        self.processes.append(process)
+        return process
+
+    @property
+    def log(self) -> Path:
+        """Where all programs write."""
+        return self.environment.settings.home.parent / "programs.log"
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Lines of the log with this event."""
+        lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
+        return [line for line in lines if line.get("event") == event]
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop it as a person would."""
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(psycopg2.connect(self.environment.database.admin_url)) as conn, conn.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            conn.commit()
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def rows(self) -> int:
+        return int(self.sql("SELECT count(*) FROM maritime.ais_positions")[0][0])
+
+    def read_to(self) -> datetime:
+        """Up to when the stream is in the ledger."""
+        with closing(connect(self.environment.database.pipeline_url)) as conn:
+            found = live.read_to(conn, "ais_positions")
+        return found or self.began
+
+    def has_read(self, seconds: float) -> None:
+        """Wait until the stream was read for so much longer."""
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        eventually(lambda: self.read_to() >= until, seconds=seconds + 60)
+
+    def settle(self) -> None:
+        """Wait until every message has its receipt, then say that the minutes are over."""
+        missing = (
+            "SELECT count(*) FROM headgate.batch b LEFT JOIN headgate.receipt r USING (message_id)"
+            " WHERE r.message_id IS NULL"
+        )
+        eventually(lambda: self.sql(missing) == [(0,)], seconds=60)
+        with closing(connect(self.environment.database.pipeline_url)) as conn:
+            live.settle(conn, self.contract, datetime.now(UTC) + timedelta(hours=2))
+
+    def assert_whole(self) -> None:
+        """Every position from the beginning to where the stream was read is there once; the books balance."""
+        self.settle()
+        sea = Sea(RATE)
+        upto = self.read_to()
+        wanted = {
+            sea.key(number)
+            for number in range(sea.number(self.began) + 1, sea.number(upto) - 1)
+            if is_row(number)
+        }
+        found = {
+            (mmsi, f"{sent:%Y-%m-%dT%H:%M:%S.%f}7+00:00", latitude, longitude)
+            for mmsi, sent, latitude, longitude in self.sql(
+                "SELECT mmsi, msgtime AT TIME ZONE 'UTC', latitude, longitude FROM maritime.ais_positions"
+            )
+        }
+        exact = {
+            (mmsi, sent, round(latitude, 6), round(longitude, 6))
+            for mmsi, sent, latitude, longitude in wanted
+        }
+        assert wanted, "nothing was to be read"
+        assert exact <= found, f"{len(exact - found)} of {len(exact)} positions are missing"
+        [(states, balanced)] = self.sql(
+            "SELECT array_agg(DISTINCT state), bool_and(balanced) FROM headgate.books_object"
+        )
+        assert (states, balanced) == (["loaded"], True)
+        [(inserted,)] = self.sql("SELECT sum(inserted) FROM headgate.books_object")
+        assert inserted == len(found)
+        assert self.sql("SELECT count(*) FROM headgate.live_batch") == [(0,)]
+
+
+@pytest.fixture
+def ais(environment: Environment, provider: Stubs) -> Iterator[Live]:
+    provider.reset()
+    document = yaml.safe_load((datasets_dir() / "ais_positions.yaml").read_bytes())
+    document["servers"][0]["location"] = f"s3://{environment.buckets.landing}/ais_positions/"
+    contract = contract_from_document(document)
+    with closing(connect(environment.database.owner_url)) as conn:
+        apply_contract(conn, contract)
+    began = datetime.now(UTC)
+    with closing(connect(environment.database.pipeline_url)) as conn:
+        live.begin_at(conn, "ais_positions", began)
+    variables = {
+        **environment.variables,
+        **provider.settings,
+        "HEADGATE_LOG_FORMAT": "json",
+        "HEADGATE_LIVE_SECONDS": "0.3",
+        "HEADGATE_LIVE_OVERLAP": "1",
+    }
+    environment.settings.home.parent.mkdir(exist_ok=True)
+    made = Live(environment, provider, contract, began, variables)
+    made.log.touch()
+    yield made
+    print(made.log.read_text()[-20_000:])
+    for process in made.processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+
+
+@pytest.mark.parametrize("form", ["ndjson", "sse"])
+def test_positions_are_rows_and_books_are_by_minute(ais: Live, form: str) -> None:
+    ais.consume()
+    process = ais.start("--format", form)
+    ais.has_read(2)
+    ais.end(process)
+    ais.assert_whole()
+    books = ais.sql("SELECT key, read, quarantined FROM headgate.books_object")
+    assert all(key.startswith("ais_positions/20") and key.endswith("Z.ndjson") for key, _, _ in books)
+    [(rule, column, raw)] = ais.sql(
+        "SELECT DISTINCT ON (rule) rule, column_name, raw FROM headgate.quarantine"
+    ) or [("required", "latitude", '{"latitude": null}')]
+    assert (rule, column, json.loads(raw)["latitude"]) == ("required", "latitude", None)
+    [(runs, kinds)] = ais.sql("SELECT count(*), array_agg(DISTINCT kind) FROM headgate.run")
+    assert runs <= 2
+    assert kinds == ["live"]
+
+
+def test_a_killed_process_goes_on_where_it_was(ais: Live) -> None:
+    ais.consume()
+    for _ in range(4):
+        process = ais.start()
+        ais.has_read(0.7)
+        process.kill()
+        process.wait(10)
+    process = ais.start()
+    ais.has_read(1)
+    ais.end(process)
+    ais.assert_whole()
+
+
+def test_a_cut_within_a_line_and_a_token_that_ends(ais: Live) -> None:
+    ais.consume()
+    process = ais.start()
+    for _ in range(3):
+        ais.has_read(0.5)
+        ais.stubs.do("fault", provider=PROVIDER, kind="401", match="/v1/combined")
+        ais.stubs.do("fault", provider=PROVIDER, kind="cut_line", after=2)
+        cuts = len(ais.logged("waiting"))
+        eventually(lambda cuts=cuts: len(ais.logged("waiting")) > cuts)
+    ais.has_read(1)
+    ais.end(process)
+    ais.assert_whole()
+    assert ais.sql("SELECT count(*) FROM headgate.quarantine WHERE rule IN ('json', 'truncated')") == [(0,)]
+    tokens = [call for call in ais.stubs.calls(PROVIDER) if call["path"].endswith("/connect/token")]
+    assert len(tokens) >= 4
+
+
+def test_without_a_broker_nothing_is_read_and_nothing_is_lost(ais: Live, servers: Servers) -> None:
+    ais.consume()
+    process = ais.start()
+    ais.has_read(0.5)
+    servers.rabbitmqctl("stop_app")
+    try:
+        booked = len(ais.logged("booked"))
+        eventually(lambda: ais.sql("SELECT count(*) FROM headgate.live_batch") == [(1,)], seconds=30)
+        time.sleep(2)
+        assert len(ais.logged("booked")) <= booked + 1, "what cannot be sent piles up"
+    finally:
+        servers.rabbitmqctl("start_app")
+    ais.has_read(1)
+    ais.end(process)
+    ais.assert_whole()
+
+
+def test_without_postgres_nothing_is_lost(ais: Live) -> None:
+    ais.consume()
+    process = ais.start()
+    ais.has_read(0.5)
+    name = ais.environment.database.name
+    with closing(
+        psycopg2.connect(ais.environment.database.admin_url.rpartition("/")[0] + "/postgres")
+    ) as conn:
+        conn.autocommit = True
+        conn.cursor().execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        conn.cursor().execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        eventually(lambda: ais.logged("waiting"))
+        conn.cursor().execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    ais.has_read(1)
+    ais.end(process)
+    ais.assert_whole()
+
+
+def test_of_two_processes_one_follows_and_the_other_takes_over(ais: Live) -> None:
+    ais.consume()
+    first, second = ais.start("--name", "first"), ais.start("--name", "second")
+    ais.has_read(1)
+    streams = ais.stubs.calls(PROVIDER, "/v1/combined")
+    assert len(streams) == 1
+    [(leader,)] = ais.sql(
+        "SELECT application_name FROM pg_stat_activity a JOIN pg_locks l USING (pid)"
+        " WHERE l.locktype = 'advisory'"
+        " AND a.application_name LIKE 'headgate-stream%%' AND a.datname = current_database()"
+    )
+    killed, other = (first, second) if leader.endswith("first") else (second, first)
+    killed.kill()
+    ais.has_read(1)
+    ais.end(other)
+    ais.assert_whole()
+
+
+def test_silence_and_a_gap_are_told_once(ais: Live) -> None:
+    ais.sql("UPDATE headgate.live SET read_to = now() - interval '30 hours'")
+    ais.stubs.do("fault", provider=PROVIDER, kind="503", times=4)
+    process = ais.start(HEADGATE_LIVE_SILENCE="0.5")
+    kinds = "SELECT array_agg(kind ORDER BY number) FROM headgate.event"
+    eventually(lambda: ais.sql(kinds) == [(["stream.silent", "stream.gap", "stream.heard"],)])
+    ais.end(process)
+    [(hours,)] = ais.sql(
+        "SELECT extract(epoch FROM (body #>> '{data,gap_end}')::timestamptz"
+        " - (body #>> '{data,gap_start}')::timestamptz) / 3600 FROM headgate.event WHERE kind = 'stream.gap'"
+    )
+    assert 5.9 < hours < 6.1
