@@ -1,11 +1,13 @@
--- How every dataset of the registry stands by the ledger. Arrivals are those of objects in the bucket; ages are
--- in seconds by the server's clock. Messages that are parked, or wait for a retry, are told of elsewhere; whose
+-- How every dataset of the registry stands by the ledger. Arrivals are those of objects in the bucket, and fetches
+-- from an API, which may bring nothing new; ages are in seconds by the server's clock. Messages that are parked, or wait for a retry, are told of elsewhere; whose
 -- retry was due a while ago waits in its queue again, or is lost.
 SELECT
     registry.dataset,
     registry.version,
-    fresh.arrived_at AS fresh_at,
-    extract(epoch FROM now() - coalesce(fresh.arrived_at, registry.registered_at))::float AS fresh_age,
+    greatest(fresh.arrived_at, asked.landed_at) AS fresh_at,
+    extract(epoch FROM now() - coalesce(greatest(fresh.arrived_at, asked.landed_at), registry.registered_at))::float
+        AS fresh_age,
+    asked.ever AS asked,
     waiting.arrived_at AS waiting_since,
     extract(epoch FROM now() - waiting.arrived_at)::float AS waiting_age,
     sent.received,
@@ -23,6 +25,16 @@ LEFT JOIN LATERAL (
     ORDER BY o.version DESC
     LIMIT 1
 ) fresh ON true
+CROSS JOIN LATERAL (
+    SELECT max(f.fetched_at) AS landed_at, count(*) > 0 AS ever
+    FROM (
+        SELECT newest.fetched_at
+        FROM headgate.fetch newest
+        WHERE newest.dataset = registry.dataset
+        ORDER BY newest.fetched_at DESC NULLS LAST
+        LIMIT 1
+    ) f
+) asked
 CROSS JOIN LATERAL (
     SELECT min(o.last_modified) AS arrived_at
     FROM headgate.object o

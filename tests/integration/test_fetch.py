@@ -15,9 +15,9 @@ import pytest
 
 from headgate.books import RunBooks
 from headgate.checks import Suite
-from headgate.contract import Contract
+from headgate.contract import Contract, contract_from_document
 from headgate.contract.registry import apply_contract
-from headgate.db import connect
+from headgate.db import connect, transaction
 from headgate.errors import Retriable
 from headgate.ledger import Run
 from headgate.sources import landing
@@ -407,3 +407,31 @@ def test_rows_in_quarantine_are_replayed_as_json_lines(
     assert done.rows == 1
     again = road.load(road.request(accept_rejects=True))
     assert rows_of(again) == {"read": 1, "quarantined": 1}
+
+
+def test_an_answer_without_news_is_fresh_and_what_nobody_asked_for_is_not_late(
+    environment: Environment, tiny_server: TinyServer, tmp_path: Path
+) -> None:
+    from headgate.watch.conditions import conditions
+    from headgate.watch.sight import look
+
+    road = make(environment, tmp_path)
+    service_level = {"slaProperties": [{"property": "freshness", "value": 1, "unit": "h"}]}
+    contract = contract_from_document({**road.contract.document, **service_level})
+
+    def late() -> list[bool]:
+        with closing(connect(environment.database.owner_url)) as conn, transaction(conn) as cursor:
+            cursor.execute("UPDATE headgate.dataset SET applied_at = now() - interval '3 hours'")
+            sight = look(cursor, environment.broker.url)
+        told = conditions(sight, {contract.dataset: contract}, environment.settings)
+        return [one.holds for one in told if one.kind == "data.late"]
+
+    assert late() == []
+    tiny_server.down = (503, "")
+    road.fetch(road.request(**{"from": "2024-01-01", "to": "2024-01-01"}))
+    assert late() == [True]
+    with closing(connect(environment.database.owner_url)) as conn, transaction(conn) as cursor:
+        cursor.execute("UPDATE headgate.source SET state = 'closed', held_until = NULL")
+    tiny_server.down = None
+    road.fetch(road.request(**{"from": "2024-01-01", "to": "2024-01-01"}))
+    assert late() == [False]

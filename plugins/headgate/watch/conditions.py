@@ -56,10 +56,15 @@ def _service_levels(standing: Standing, contract: Contract) -> Iterator[Conditio
     )
     for level, since, age in levels:
         limit = contract.sla_limit(level)
-        if limit is not None:
+        if limit is not None and (level != "freshness" or _is_awaited(standing, contract)):
             seconds = limit.total_seconds()
             data = {"level": level, "since": since, "age_seconds": age, "limit_seconds": seconds}
             yield Condition("data.late", standing.dataset, standing.dataset, age > seconds, data)
+
+
+def _is_awaited(standing: Standing, contract: Contract) -> bool:
+    """Whether data should be there: of an API that nobody asked, as its DAG is paused, nothing comes."""
+    return contract.source is None or standing.asked or standing.fresh_at is not None
 
 
 def _queue(depth: Depth, contract: Contract | None, limits: Settings, waiting: int) -> Iterator[Condition]:

@@ -29,6 +29,7 @@ class Standing:
     version: int  # of its contract
     fresh_at: datetime | None
     fresh_age: float
+    asked: bool  # its API source, ever
     waiting_since: datetime | None
     waiting_age: float | None
     received: int  # receipts of what is published and not loaded
