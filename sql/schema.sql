@@ -1102,6 +1102,7 @@ CREATE INDEX event_of_fingerprint ON headgate.event USING btree (fingerprint, nu
 CREATE INDEX event_recorded ON headgate.event USING btree (recorded_at);
 CREATE INDEX event_unfolded ON headgate.event USING btree (number) WHERE (folded_at IS NULL);
 CREATE INDEX event_unpublished ON headgate.event USING btree (number) WHERE (published_at IS NULL);
+CREATE INDEX fetch_newest ON headgate."fetch" USING btree (dataset, fetched_at DESC NULLS LAST);
 CREATE INDEX fetch_of_run ON headgate."fetch" USING btree (run_id, lane);
 CREATE INDEX fetch_wanted ON headgate."fetch" USING btree (dataset, run_id) WHERE (state = 'wanted'::text);
 CREATE INDEX message_replay_at ON headgate.message_replay USING btree (replayed_at);
@@ -1252,6 +1253,7 @@ GRANT SELECT ON TABLE headgate.event TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.event TO headgate_loader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate."fetch" TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate."fetch" TO headgate_reader;
+GRANT SELECT ON TABLE headgate."fetch" TO headgate_loader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.live TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.live TO headgate_reader;
 GRANT SELECT,INSERT,DELETE ON TABLE headgate.live_batch TO headgate_pipeline;
