@@ -28,7 +28,7 @@ class Source:
     reason: str | None
     opened_at: datetime | None
     held_until: datetime | None
-    calls_of_day: int
+    calls_of_day: int | None  # not counted where there is no limit
     limits: list[str]
     credentials: str
     address: str
@@ -55,7 +55,7 @@ def list_sources(json: Json = False) -> None:
         (
             source.provider,
             _state(source),
-            f"{source.calls_of_day:,}",
+            source.calls_of_day,
             ", ".join(source.limits),
             source.credentials,
             ", ".join(source.datasets),
@@ -117,7 +117,7 @@ def _source(name: str, standing: Standing | None, datasets: list[str]) -> Source
         reason=standing.why if standing else None,
         opened_at=standing.opened_at if standing and standing.state != "closed" else None,
         held_until=standing.held_until if standing else None,
-        calls_of_day=standing.calls_of_day if standing else 0,
+        calls_of_day=(standing.calls_of_day if standing else 0) if chosen.limits else None,
         limits=[f"{limit.requests:,}/{limit.seconds:g} s" for limit in chosen.limits],
         credentials=f"missing: {', '.join(lacking)}" if lacking else "set" if found.secrets else "not needed",
         address=found.hosts.get("api", ""),

@@ -211,12 +211,17 @@ class Client:
 
     def _problem(self, answer: Answer) -> Exception | None:
         """What the provider's class says of the answer, else what its status says."""
-        error = self._provider.problem(answer) or self._by_status(answer)
-        if not isinstance(error, Unavailable):
-            return error
-        wait = error.retry_after or named_wait(answer.headers)
-        kind = Busy if answer.status == 429 else Unavailable
-        return kind(self._access.hidden(str(error)), wait)
+        try:
+            error = self._provider.problem(answer) or self._by_status(answer)
+        except ValueError:  # it is not what the class can read
+            error = self._by_status(answer) or Unavailable(self._said(answer, "an answer of another kind"))
+        if error is None:
+            return None
+        error.args = (self._access.hidden(str(error)),)
+        if isinstance(error, Unavailable):
+            wait = error.retry_after or named_wait(answer.headers)
+            return (Busy if answer.status == 429 else Unavailable)(str(error), wait)
+        return error
 
     def _by_status(self, answer: Answer) -> Exception | None:
         status = answer.status

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
+SHOWN = 86_400_000  # milliseconds whose calls people are shown, where no limit looks back as far
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -140,7 +141,8 @@ def begin(
         )
         if not decision.allowed:
             return Taken(decision, now_ms, None)
-        before = {"provider": provider, "before_ms": algorithm.leak_bound(rates, now_ms)}
+        kept_from = min(algorithm.leak_bound(rates, now_ms), now_ms - SHOWN)
+        before = {"provider": provider, "before_ms": kept_from}
         cursor.execute(query("source_calls_forget"), before)
         cursor.execute(query("source_call_begin"), {"provider": provider, "longest": longest})
         return Taken(decision, now_ms, int(one(cursor)[0]))
