@@ -274,13 +274,13 @@ def fishing_gear(world: World, request: Request) -> Response:
 
 
 def gear(world: World) -> Iterator[dict[str, Any]]:
-    """Two tools set a day in the past forty days; those older than a week are up again."""
+    """Two tools set a day in the past forty days; they are up again after six days."""
     today = datetime.combine(world.today, time(), UTC)
     for ago, number in itertools.product(range(40), range(2)):
         day = world.today - timedelta(days=ago)
         chance = world.random("gear", day, number)
         setup = today - timedelta(days=ago, hours=chance.randint(1, 20))
-        removed = setup + timedelta(days=6) if ago > 6 else None
+        removed = setup + timedelta(days=6) if ago > 5 else None
         corrected = world.revision("barentswatch") if ago < 2 and number == 0 else 0
         changed = world.now - timedelta(minutes=30) if corrected else removed or setup
         lon, lat = round(chance.uniform(3, 20), 5), round(chance.uniform(60, 72), 5)
