@@ -200,6 +200,23 @@ def test_corrections_are_updates_and_the_same_answer_is_no_new_version(
     assert road.amounts()["a", "2024-01-01", 2] == 2.0
 
 
+def test_bodies_that_say_when_they_were_made_are_the_same_when_their_records_are(
+    road: SourceRoad, tiny_server: TinyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.tiny import Tiny
+
+    monkeypatch.setattr(Tiny, "volatile", True)
+    days = {"from": "2024-01-01", "to": "2024-01-01", "refetch": True}
+    body = '{"made": %d, "things": [{"id": %d}], "more": false}'
+    new = []
+    for numbers in [(1, 1), (2, 1), (3, 2)]:
+        tiny_server.down = (200, body % numbers)
+        request = road.request(**days)
+        road.fetch(request)
+        new.append([pages_new for *_, pages_new in road.windows()])
+    assert new == [[1, 1], [0, 0], [1, 1]]
+
+
 def test_a_page_that_is_no_longer_becomes_an_empty_answer(
     road: SourceRoad, tiny_server: TinyServer, consuming: None
 ) -> None:

@@ -172,6 +172,32 @@ def test_changes_are_asked_for_from_where_the_last_run_stopped() -> None:
     ]
 
 
+def test_the_first_list_of_changes_begins_at_since() -> None:
+    terms = source(window="interval", since="2024-01-01")
+    found = wants(terms, Asked(at("2024-01-07"), span("2024-01-06", "2024-01-07")), [])
+    assert [want.window for want in found] == [
+        span("2024-01-01", "2024-01-06"),
+        span("2024-01-06", "2024-01-07"),
+    ]
+
+
+def test_after_an_outage_one_interval_stands_for_all_that_failed() -> None:
+    terms = source(window="interval")
+    failed = [
+        landed(Want(terms, Window(day, day + timedelta(days=1))), None, state="failed")
+        for day in (at("2024-01-01"), at("2024-01-02"), at("2024-01-03"))
+    ]
+    asked = Asked(at("2024-01-05"), span("2024-01-04", "2024-01-05"))
+    found = wants(terms, asked, failed)
+    assert [want.window for want in found] == [
+        span("2024-01-01", "2024-01-04"),
+        span("2024-01-04", "2024-01-05"),
+    ]
+    rows = [*failed, *(landed(want, at("2024-01-05")) for want in found)]
+    later = wants(terms, Asked(at("2024-01-06"), span("2024-01-05", "2024-01-06")), rows)
+    assert [want.window for want in later] == [span("2024-01-05", "2024-01-06")]
+
+
 def test_a_slice_that_the_contract_no_longer_has_is_not_read_again() -> None:
     old = source(each={"place": ["a", "b"]}, reread=30)
     rows = [

@@ -10,16 +10,18 @@ import gzip
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headgate.contract import Contract
-from headgate.errors import Fatal
+from headgate.errors import DataError, Fatal
+from headgate.records.model import MIB
 from headgate.sources.keys import MANIFESTS, Place, folder
 from headgate.sources.model import Ask, Page, Provider, Want
+from headgate.sources.reader import RecordLines
 from headgate.store import ObjectChanged
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ class Landed:
 def land(store: ObjectStore, contract: Contract, provider: Provider, ask: Ask, want: Want) -> Landed:
     """Ask for all that is wanted and land each page as it comes; what the provider raises passes through.
 
-    A page that is there already with the same content is not put again. Pages of an earlier fetch that are
+    A page that is there already with the same content is not put again; of a provider whose bodies say when
+    they were made its records are the content. Pages of an earlier fetch that are
     not among the answers any more become empty bodies, once all answers are landed.
     """
     keys: set[str] = set()
@@ -68,7 +71,10 @@ def land(store: ObjectStore, contract: Contract, provider: Provider, ask: Ask, w
         if key in keys:
             raise Fatal(f"{provider.title} gave two pages of {place.folder} the name {page.name}")
         keys.add(key)
-        new += _land_page(store, contract.bucket, key, page, _about(provider, want, page))
+        about = _about(provider, want, page)
+        if provider.volatile:
+            about["records_sha256"] = _records_digest(contract, place, key, page)
+        new += _land_page(store, contract.bucket, key, page, about)
     beside = contract.prefix + folder(want.window, want.slice)
     for key in list(_surplus(store, contract.bucket, beside, keys)):
         new += _empty(store, contract.bucket, key, provider, want)
@@ -94,7 +100,7 @@ def manifest_key(key: str) -> str:
 
 def _land_page(store: ObjectStore, bucket: str, key: str, page: Page, about: dict[str, Any]) -> bool:
     """Put a page with its manifest, unless that content is there; whether it was put."""
-    if _is_there(store, bucket, key, page.answer.sha256):
+    if _is_there(store, bucket, key, about):
         return False
     stored = store.put_file(bucket, key, page.answer.body)
     about |= {"key": key, "etag": stored.etag}
@@ -102,13 +108,30 @@ def _land_page(store: ObjectStore, bucket: str, key: str, page: Page, about: dic
     return True
 
 
-def _is_there(store: ObjectStore, bucket: str, key: str, sha256: str) -> bool:
+def _is_there(store: ObjectStore, bucket: str, key: str, about: Mapping[str, Any]) -> bool:
     """Whether the object is the one that its manifest is about, and has this content."""
     try:
         manifest = json.loads(store.read(bucket, manifest_key(key)))
-        return bool(manifest["sha256"] == sha256 and store.stat(bucket, key).etag == manifest["etag"])
+        same = manifest["sha256"] == about["sha256"] or (
+            about.get("records_sha256") is not None
+            and about["records_sha256"] == manifest.get("records_sha256")
+        )
+        return bool(same and store.stat(bucket, key).etag == manifest["etag"])
     except (ObjectChanged, ValueError, KeyError):  # one of them is missing, or no manifest of ours
         return False
+
+
+def _records_digest(contract: Contract, place: Place, key: str, page: Page) -> str | None:
+    """SHA-256 of the records that the road will find in a body; None for one that it will refuse."""
+    digest = hashlib.sha256()
+    with page.answer.open() as body:
+        lines = RecordLines(contract, place, key, body)
+        try:
+            while block := lines.read(MIB):
+                digest.update(block)
+        except DataError:
+            return None
+    return digest.hexdigest()
 
 
 def _surplus(store: ObjectStore, bucket: str, beside: str, keys: set[str]) -> Iterator[str]:
@@ -120,7 +143,7 @@ def _surplus(store: ObjectStore, bucket: str, beside: str, keys: set[str]) -> It
 
 def _empty(store: ObjectStore, bucket: str, key: str, provider: Provider, want: Want) -> bool:
     """In the place of a page that is no longer: an answer without records; whether it was put."""
-    if _is_there(store, bucket, key, NOTHING):
+    if _is_there(store, bucket, key, {"sha256": NOTHING}):
         return False
     with tempfile.NamedTemporaryFile(suffix=".gz") as file:
         file.write(gzip.compress(b"", mtime=0))

@@ -150,6 +150,7 @@ class Provider(ABC):
     token_path: ClassVar[str] = "/connect/token"  # noqa: S105 (below hosts["id"], for client_credentials)
     paged: ClassVar[frozenset[str]] = frozenset()  # endpoints whose answers come in pages
     suffix: ClassVar[str] = "json"  # of landed bodies, before .gz
+    volatile: ClassVar[bool] = False  # bodies say when they were made: the same records in other bytes
 
     @abstractmethod
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:

@@ -66,7 +66,7 @@ def wants(source: Source, asked: Asked, known: Sequence[Known], run_id: int | No
     every, allowed = {row.folder: row for row in known}, slices(source.each)
     candidates = [(window, slice) for window in _of_run(source, asked, known) for slice in allowed]
     if not asked.alone:
-        candidates += [(row.window, row.slice) for row in known if _is_open(source, row, allowed)]
+        candidates += _open(source, known, allowed)
     found: dict[str, Want] = {}
     for window, slice in sorted(candidates, key=lambda one: (one[0].start, one[0].end)):
         place = folder(window, slice)
@@ -115,22 +115,49 @@ def _of_run(source: Source, asked: Asked, known: Sequence[Known]) -> Iterator[Wi
 def _missing(source: Source, asked: Asked, known: Sequence[Known]) -> tuple[datetime, datetime]:
     """What no run has asked for yet: behind the last routine one, up to the run's interval or to now.
 
-    Without an interval a person has asked: then calendar windows are looked for from ``since`` on.
+    The first list of changes begins at ``since``; so do calendar windows when a person asks, without dates.
     """
     reached = max((row.window_end for row in known if row.routine), default=None)
+    since = _midnight(source.since) if source.since else None
+    if source.window == "interval":
+        reached = reached or since
     if asked.span is not None:
         return reached or asked.span.start, asked.span.start
-    first = _midnight(source.since) if source.since else asked.now - FIRST_DAYS
-    if reached is not None and (source.window == "interval" or source.since is None):
-        first = max(first, reached)
-    return first, asked.now
+    if source.window != "interval" and since is not None:
+        return since, asked.now
+    return reached or asked.now - FIRST_DAYS, asked.now
 
 
-def _is_open(source: Source, row: Known, allowed: Sequence[Mapping[str, str]]) -> bool:
-    """Whether it failed, was left or is to be read again, and the contract as it is now wants it."""
-    if row.state == "landed" and is_final(source, row):
-        return False
+def _open(
+    source: Source, known: Sequence[Known], allowed: Sequence[dict[str, str]]
+) -> Iterator[tuple[Window, dict[str, str]]]:
+    """What failed, was left or is to be read again, and the contract as it is now wants."""
+    wanted = [row for row in known if row.state != "landed" or not is_final(source, row)]
+    if source.window != "interval":
+        yield from ((row.window, row.slice) for row in wanted if _is_as_it_would_be(source, row, allowed))
+        return
+    for slice in allowed:
+        of_slice = [row for row in wanted if row.slice == slice and not _is_covered(row, known)]
+        if of_slice:  # one list of changes, or one look at what is now, stands for all that were missed
+            yield (
+                Window(min(row.window_start for row in of_slice), max(row.window_end for row in of_slice)),
+                slice,
+            )
+
+
+def _is_as_it_would_be(source: Source, row: Known, allowed: Sequence[Mapping[str, str]]) -> bool:
     return row.slice in allowed and list(windows(source, row.window_start, row.window_end)) == [row.window]
+
+
+def _is_covered(row: Known, known: Sequence[Known]) -> bool:
+    """Whether a longer interval is landed that holds this one."""
+    return any(
+        other.state == "landed"
+        and other.slice == row.slice
+        and other.window_start <= row.window_start
+        and other.window_end >= row.window_end
+        for other in known
+    )
 
 
 def _is_done(source: Source, row: Known | None, asked: Asked, run_id: int | None) -> bool:
