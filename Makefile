@@ -33,6 +33,10 @@ install: $(INSTALLED) ## Make the environment .venv and install RabbitMQ where i
 demo: install ## From nothing to rows in Postgres and a look around; DATA=dir takes real eGRID files
 	@$(BIN)/headgate demo $(if $(DATA),--data "$(DATA)")
 
+.PHONY: demo-apis
+demo-apis: install ## Every dataset of the API sources from stub providers: rows, books, a correction
+	@$(BIN)/headgate demo --apis
+
 .PHONY: test
 test: install $(CONSUMERS_INSTALLED) lint ## Everything, with real servers of its own; ends what it started
 	@export HEADGATE_TEST_HOME="$(TEST_HOME)" HEADGATE_TEST_SERVERS=running; \
@@ -54,7 +58,7 @@ faults-down: # End what killed drills left running
 
 .PHONY: test-down
 test-down: faults-down # End what a killed test left running
-	@for home in "$(TEST_HOME)" .headgate/acceptance .headgate/acceptance-arrival .headgate/bench-test; do \
+	@for home in "$(TEST_HOME)" .headgate/acceptance .headgate/acceptance-arrival .headgate/acceptance-apis .headgate/bench-test; do \
 	  if [ -x $(BIN)/headgate ]; then HEADGATE_HOME="$$home" $(BIN)/headgate down; fi; \
 	done
 

@@ -34,8 +34,16 @@ def demo(
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder with real eGRID files plnt_YYYY.csv, gen_YYYY.csv")
     ] = None,
+    apis: Annotated[
+        bool, typer.Option("--apis", help="Every dataset of the API sources, from stub providers.")
+    ] = False,
 ) -> None:
     """Run the demonstration and leave the stack up to look around in."""
+    if apis:
+        from headgate.cli.demo_apis import demo_apis
+
+        demo_apis()
+        return
     step("Start the private stack (PostgreSQL, RabbitMQ, S3, Airflow, consumers)")
     headgate("up")
     files = real_files(data) if data else generated_files()
