@@ -11,6 +11,7 @@ import pytest
 
 from headgate.contract import load_contracts
 from headgate.paths import dags_dir, datasets_dir, expectations_dir
+from headgate.sources.catalogue import provider
 from headgate.stack.airflow_services import TUNING
 from tests.dags.conftest import Python, last_json, python_with
 
@@ -133,3 +134,13 @@ def test_the_scheduler_waits_for_the_next_time_and_does_not_start_a_run_at_once(
 ) -> None:
     first = parsed["dags"][dataset]["first_run"]
     assert first is None or datetime.fromisoformat(first) > datetime.now(UTC)
+
+
+def test_the_scheduler_makes_a_pool_that_is_missing_and_keeps_one_that_is_there(
+    airflow_python: Python,
+) -> None:
+    printed = airflow_python(
+        "pools.py", dags_dir(), "power_daily", AIRFLOW__CORE__DAGS_FOLDER=str(dags_dir())
+    )
+    tasks = provider("nasa_power").tasks
+    assert last_json(printed, "RESULT ") == [{"source_nasa_power": tasks}, {"source_nasa_power": 7}]
