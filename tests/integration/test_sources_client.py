@@ -121,6 +121,7 @@ def test_a_body_that_only_drips_is_given_up(
         Reply(b"<html>503</html>", 503, content_type="text/html"),
         Reply(b'{"features": [], "message": "failure: Connection refused"}'),
         Reply(b"Proxy error", content_type="application/json"),
+        Reply(b'{"rows": [1, 2'),
         Reply(b"", 500),
         Reply(b"{}", 302),
     ],
@@ -129,6 +130,7 @@ def test_a_body_that_only_drips_is_given_up(
         "HTML with 503",
         "failure with 200",
         "text as JSON",
+        "half a JSON with its length",
         "nothing with 500",
         "to nowhere",
     ],
@@ -138,6 +140,17 @@ def test_what_is_no_answer_is_asked_for_again(opened: Opened, server: Misbehavin
     with opened(Moody()) as client:
         assert client.ask(CALL).json() == {"rows": [1, 2, 3]}
     assert len(server.seen) == 2
+
+
+def test_what_the_class_cannot_read_is_no_crash(opened: Opened, server: Misbehaving) -> None:
+    class Strict(Plain):
+        def problem(self, answer: Answer) -> Exception | None:
+            answer.json()
+            return None
+
+    server.on("/rows", Reply(b"plainly wrong", content_type="text/plain"), Reply(b"no", 502), Reply())
+    with opened(Strict()) as client:
+        assert client.ask(CALL).json() == {"rows": [1, 2, 3]}
 
 
 def test_a_provider_that_stays_away_is_said_to_be(opened: Opened, server: Misbehaving) -> None:
