@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,10 @@ from headgate.db import connect, transaction
 from headgate.errors import DataError, Fatal
 from headgate.ledger import Removal
 from headgate.message import RowBatch
+from headgate.receipts import lock_datasets
 from tests.integration.lab import DOCUMENT, Lab, Thing
+from tests.integration.test_arrival_order import waiting
+from tests.polling import eventually
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -327,6 +331,32 @@ def test_a_row_that_somebody_s_table_refers_to_is_told_of(things: Things) -> Non
     with pytest.raises(DataError, match="violates foreign key"):
         things.remove(newest)
     assert (things.table(), things.state(newest)) == ({"p": 1, "q": 1}, ("published", 0))
+
+
+def test_rows_around_one_that_postgres_refuses_are_the_new_version_s_too(things: Things) -> None:
+    """They are merged in parts, by another statement."""
+    things.lab.sql("ALTER TABLE lab.things ADD CHECK (amount < 100)")
+    things.load("a.csv", 1, {"p": 1, "q": 1, "r": 1})
+    newest = things.publish("a.csv", 2, {"p": 1, "bad": 200, "q": 1})
+    things.deliver(*things.batches[newest.object_id])
+    assert things.remove(newest) == Removal(removed=0, vanished=1, of_rows=3, unsettled=1)
+    things.settle_quarantine("dismissed")
+    things.remove(newest)
+    assert things.table() == {"p": 1, "q": 1}
+
+
+def test_a_removal_waits_for_consumers_that_write(things: Things) -> None:
+    things.load("a.csv", 1, {"p": 1, "q": 1})
+    newest = things.publish("a.csv", 2, {"p": 1})
+    things.deliver(*things.batches[newest.object_id])
+    with closing(connect(things.lab.database.loader_url)) as conn, ThreadPoolExecutor(1) as pool:
+        with transaction(conn) as cursor:
+            lock_datasets(cursor, ["things"])
+            removing = pool.submit(things.remove, newest)
+            eventually(lambda: waiting(things.lab.database))
+            assert things.table() == {"p": 1, "q": 1}
+        removing.result(30)
+    assert things.table() == {"p": 1}
 
 
 def test_tasks_may_remove_rows_in_this_way_only(things: Things) -> None:
