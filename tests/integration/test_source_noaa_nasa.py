@@ -142,6 +142,18 @@ def test_what_power_did_not_have_yet_is_null_until_it_comes(environment: Environ
     assert road.rows(known) == [(TODAY - timedelta(days=1),)]
 
 
+@pytest.mark.parametrize(("dataset", "field"), [("power_daily", "process"), ("cmr_granules", "took")])
+def test_the_same_values_are_no_new_version_though_each_answer_says_how_long_it_took(
+    environment: Environment, world: Stubs, dataset: str, field: str
+) -> None:
+    road = make_source_road(environment, dataset)
+    inserted(road.load(*FEBRUARY))
+    before = road.landed()
+    balanced(road.load(*FEBRUARY, refetch=True))
+    assert road.landed() == before
+    assert all(field.encode() in body for body in before.values())
+
+
 @pytest.mark.parametrize("fault", ["shrinks", "repeats"])
 def test_a_row_that_comes_or_goes_between_pages_is_neither_lost_nor_double(
     environment: Environment, world: Stubs, fault: str
@@ -373,14 +385,15 @@ def test_recorded_months_of_ncei(
 def test_a_recorded_search_of_ncei_is_no_data(
     environment: Environment, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The search for stations is another service: its answer has no rows of data, and is held."""
+    """The search for stations is another service: what it answers is not taken for a lack of data."""
     recorded = (recordings / "noaa" / "search-empty-pacific.json").read_bytes()
     assert json.loads(recorded)["results"] == []
     road = make_source_road(environment, "daily_summaries")
     with serving({"": recorded}) as address:
         asks(monkeypatch, "ncei", address)
-        balanced(road.load(*FEBRUARY))
-    assert road.rows("SELECT count(*) FROM climate.daily_summaries") == [(0,)]
+        books = road.load(*FEBRUARY)
+    assert "instead of data" in str(books.as_json())
+    assert road.landed() == {}
 
 
 @pytest.mark.usefixtures("consuming")

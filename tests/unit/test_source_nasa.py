@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -232,7 +233,7 @@ def test_changes_are_asked_for_from_before_the_window() -> None:
 
     def ask(call: Call) -> Answer:
         calls.append(call)
-        return answer_of({"items": []})
+        return answer_of({"items": []}, call=call)
 
     list(NasaCmr().pages(ask, wanted))
     assert calls[-1].params["revision_date[]"] == "2024-02-29T23:00:00Z,2024-04-01T00:00:00Z"
@@ -293,7 +294,7 @@ def test_deletions_are_asked_for_by_one_date_within_a_year_and_one_collection() 
 
         def ask(call: Call) -> Answer:
             calls.append(call)
-            return answer_of({"items": []})
+            return answer_of("[]" if "deleted" in call.path else {"items": []})
 
         list(NasaCmr().pages(ask, wanted))
         return [call for call in calls if call.path == "/deleted-granules.json"]
@@ -354,6 +355,56 @@ def test_a_granule_is_flat_with_its_place_as_wkt() -> None:
     assert one["time_start"] == one["time_end"] == datetime(2024, 2, 28, 12, tzinfo=UTC)
     assert (one["size_mb"], one["revision_id"], one["deleted_at"]) == (2049.0, 3, None)
     assert one["revision_date"] == datetime(2024, 3, 1, 1, 2, 3, 836000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "found", "told"),
+    [
+        ({"notice": "moved"}, {"items": []}, "instead of data"),
+        ([], {"notice": "moved"}, "without a list of granules"),
+    ],
+)
+def test_an_answer_of_another_shape_is_not_taken_for_an_empty_one(
+    deleted: Any, found: Any, told: str
+) -> None:
+    def ask(call: Call) -> Answer:
+        body = deleted if call.path == "/deleted-granules.json" else found
+        return answer_of(json.dumps(body), call=call)
+
+    with pytest.raises(Unavailable, match=told):
+        list(NasaCmr().pages(ask, recent()))
+
+
+def test_the_feed_form_has_its_size_as_text_and_latitude_first() -> None:
+    entry = {
+        "id": "G1-P",
+        "title": "one",
+        "data_center": "P",
+        "granule_size": "1.0474653244018555",
+        "time_start": "2024-03-01T00:00:00.000Z",
+        "polygons": [["35.1 -106.1 35.2 -104.9 36.1 -104.9 35.1 -106.1"]],
+        "links": [
+            {"rel": "http://esipfed.org/ns/fedsearch/1.1/data#", "href": "https://x/all", "inherited": True},
+            {"rel": "http://esipfed.org/ns/fedsearch/1.1/data#", "href": "https://x/one"},
+        ],
+    }
+    [row] = NasaCmr().records(
+        {"endpoint": "granules.json"}, io.BytesIO(json.dumps({"feed": {"entry": [entry]}}).encode())
+    )
+    assert row["footprint"] == "MULTIPOLYGON (((-106.1 35.1, -104.9 35.2, -104.9 36.1, -106.1 35.1)))"
+    assert (row["size-mb"], row["data-url"], row["time-end"]) == ("1.0474653244018555", "https://x/one", None)
+    entries = [{"id": "G2-P", "boxes": ["-10 20 30 40"]}, {"id": "G3-P", "points": ["1 2"]}]
+    feed = io.BytesIO(json.dumps({"feed": {"entry": entries}}).encode())
+    boxed = NasaCmr().records({"endpoint": "granules.json"}, feed)
+    assert [one["footprint"] for one in boxed] == [
+        "MULTIPOLYGON (((20 -10, 40 -10, 40 30, 20 30, 20 -10)))",
+        "MULTIPOINT (2 1)",
+    ]
+
+
+def test_a_token_is_sent_where_there_is_one() -> None:
+    assert NasaCmr().authenticate(Call("/x"), {"token": "t"}) == {"Authorization": "Bearer t"}
+    assert NasaCmr().authenticate(Call("/x"), {}) == {}
 
 
 def test_a_body_without_the_end_is_held() -> None:

@@ -176,6 +176,14 @@ def test_the_stub_refuses_what_the_api_refuses(cdo: Signed) -> None:
         list(NoaaCdo().pages(PlainAsker(NoaaCdo(), cdo.address), want("noaa_cdo", "stations", *FEBRUARY)))
 
 
+def test_an_answer_of_another_shape_is_not_taken_for_an_empty_one() -> None:
+    def ask(call: Call) -> Answer:
+        return answer_of({"notice": "moved"}, call=call)
+
+    with pytest.raises(KeyError, match="metadata"):
+        list(NoaaCdo().pages(ask, want("noaa_cdo", "stations", *FEBRUARY)))
+
+
 def row(**changes: Any) -> dict[str, Any]:
     return {
         "date": "2024-01-01T00:00:00",
@@ -333,3 +341,5 @@ def test_what_a_refusal_of_ncei_means(ncei: PlainAsker) -> None:
     assert type(Ncei().problem(answer_of(error, 503))) is Unavailable
     assert type(Ncei().problem(answer_of(json.dumps(error), 200))) is Rejected
     assert type(Ncei().problem(answer_of(HTML))) is Unavailable
+    assert type(Ncei().problem(answer_of({"message": "no list"}))) is Unavailable
+    assert Ncei().problem(answer_of("[]")) is None

@@ -6,6 +6,7 @@ https://cmr.earthdata.nasa.gov/search/site/docs/search/api.html
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -42,13 +43,17 @@ class NasaCmr(Provider):
     hosts: ClassVar[Mapping[str, str]] = {"api": "https://cmr.earthdata.nasa.gov/search"}
     limits = (Limit(5, 1.0),)  # none is published; CMR answers 429 when it is too much
     tasks = 2
+    volatile = True  # the milliseconds that it took are in each answer
     credential = "optional_token"
     paged = frozenset(_ITEMS)
 
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """Deletions first: a granule that was deleted and ingested again is there after all."""
         if (deletions := _deletions(want)) is not None:
-            yield Page(_DELETED, ask(deletions))
+            answer = ask(deletions)
+            if (problem := not_data(answer, self.title, begins=b"[")) is not None:
+                raise problem
+            yield Page(_DELETED, answer)
         headers = {"Client-Id": "headgate"}
         size = int(want.parameters.get("page_size", _PAGE_ITEMS))
         for number in count(1):
@@ -119,11 +124,15 @@ def _rfc3339(time: datetime) -> str:
 
 
 def _count(answer: Answer, endpoint: str) -> int:
+    """The items of a page. ``Unavailable`` for an answer that has no list of them, not even an empty one."""
     import ijson
 
-    item = (_ITEMS[endpoint], "start_map")
+    place = _ITEMS[endpoint]
     with answer.open() as body:
-        return sum(1 for prefix, event, _ in ijson.parse(body) if (prefix, event) == item)
+        seen = Counter((prefix, event) for prefix, event, _ in ijson.parse(body))
+    if not seen[place.removesuffix(".item"), "start_array"]:
+        raise Unavailable(f"NASA CMR answers without a list of granules: {answer.head(200)!r}")
+    return seen[place, "start_map"]
 
 
 def _errors(answer: Answer) -> str:

@@ -43,7 +43,7 @@ class Ncei(Provider):
         """HTML with status 200, and the service's own error, with whatever status."""
         message = _message(answer)
         if message is None:
-            return not_data(answer, self.title)
+            return not_data(answer, self.title, begins=b"[")
         if answer.status >= 500 or answer.status == 429:
             return Unavailable(f"{self.title}: {message}")
         return Rejected(f"{self.title}: {message}")

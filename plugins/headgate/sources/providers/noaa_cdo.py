@@ -117,7 +117,8 @@ class NoaaCdo(Provider):
 class _Found:
     """What a page says of itself: its rows, the page size that was granted, the rows of all pages.
 
-    ``{}`` stands for a page behind the last row, and says nothing of their number.
+    ``{}`` stands for a page behind the last row, and says nothing of their number. Raises ``KeyError`` for an
+    answer that is neither.
     """
 
     rows: int
@@ -127,9 +128,10 @@ class _Found:
     @classmethod
     def of(cls, answer: Answer, limit: int) -> _Found:
         document = answer.json()
-        resultset = document.get("metadata", {}).get("resultset", {})
-        rows = len(document.get("results", ()))
-        return cls(rows, int(resultset.get("limit", limit)), resultset.get("count"))
+        if not document:
+            return cls(0, limit, None)
+        resultset = document["metadata"]["resultset"]
+        return cls(len(document["results"]), int(resultset["limit"]), int(resultset["count"]))
 
 
 def _params(want: Want) -> dict[str, Any]:
