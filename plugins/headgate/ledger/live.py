@@ -1,4 +1,4 @@
-"""Live streams in the ledger: a minute is an object without stored bytes. See docs/adr/0011-live-stream.md.
+"""Live streams in the ledger: a minute is an object without stored bytes. See docs/adr/0013-live-stream.md.
 
 A minute's object is of one chunk, published from its start, and grows with each batch. What a batch had is
 written down together with its bytes, which stay until the broker has them: a process may die anywhere.
