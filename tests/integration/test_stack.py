@@ -183,6 +183,19 @@ def test_settings_of_the_user_stay(stack: Stack) -> None:
     assert kept in stack.layout.settings_file.read_text().splitlines()
 
 
+def test_stub_providers_serve_until_they_are_not_wanted(running: Stack) -> None:
+    running.up(Part.SERVERS, with_stubs=True)
+    assert {line.program: line.state for line in running.status()}["stubs"] == "running"
+    asked = f"http://{HOST}:{running.ports.stubs}/noaa_cdo/"
+    assert f"HEADGATE_SOURCE_NOAA_CDO_URL={asked}" in running.layout.stubs_file.read_text()
+
+    assert not running.up(Part.SERVERS)  # they stay where nobody says otherwise
+
+    running.up(Part.SERVERS, with_stubs=False)
+    assert "stubs" not in pids(running)
+    assert not running.layout.stubs_file.exists()
+
+
 def test_down_leaves_no_process(stack: Stack) -> None:
     stack.up(Part.SERVERS)
     assert stack.down()
