@@ -388,6 +388,26 @@ def test_what_has_not_changed_is_not_sent_again(opened: Opened, server: Misbehav
     assert server.seen[1].headers["if-none-match"] == '"1"'
 
 
+@pytest.mark.parametrize("sent", [None, "private", "no-cache", "public, max-age=0"])
+def test_headers_are_told_as_they_were_sent(opened: Opened, server: Misbehaving, sent: str | None) -> None:
+    server.on("/rows", Reply(headers={"ETag": '"1"'} | ({"Cache-Control": sent} if sent else {})))
+    with opened() as client:
+        answers = [client.ask(CALL) for _ in range(2)]
+    assert [answer.headers.get("cache-control") for answer in answers] == [sent, sent]
+
+
+def test_what_cannot_be_asked_after_is_not_kept(opened: Opened, server: Misbehaving, tmp_path: Path) -> None:
+    server.on(
+        "/rows", Reply(b'{"mark": "4711-4711"}'), Reply(b'{"mark": "4712-4712"}', headers={"ETag": '"1"'})
+    )
+    with opened() as client:
+        client.ask(CALL)
+        client.ask(CALL)
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "cache").iterdir())
+    assert b"4711-4711" not in kept
+    assert b"4712-4712" in kept
+
+
 def test_a_cut_body_is_never_taken_from_the_cache(opened: Opened, server: Misbehaving) -> None:
     lasting = {"Cache-Control": "public, max-age=3600", "ETag": '"1"'}
     server.on("/rows", Reply(headers=lasting, cut=5), Reply(headers=lasting))

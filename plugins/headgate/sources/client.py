@@ -23,7 +23,7 @@ from headgate.sources import body as bodies
 from headgate.sources.auth import Tokens
 from headgate.sources.breaker import Breaker, Busy, Open
 from headgate.sources.credentials import required, variable, what_to_set
-from headgate.sources.http import CONNECT_TIMEOUT, NEVER_KEPT, Http, timeouts
+from headgate.sources.http import CONNECT_TIMEOUT, NEVER_KEPT, Http, sent_headers, timeouts
 from headgate.sources.limits import Ledger, Limits
 from headgate.sources.model import Answer, Call, Provider, QuotaUsed, Rejected, Unavailable
 from headgate.sources.patience import named_wait
@@ -56,15 +56,16 @@ class Client:
         )
         self._numbers = count()
         self._bearer = ""
-        self._closing = ExitStack()
 
     def __enter__(self) -> Self:
         self._access = required(self._provider, self._settings)
         self._tokens = Tokens(self._provider, lambda: self._access)
-        folder = tempfile.TemporaryDirectory(prefix=f"headgate-{self._provider.name}-")
-        self._folder = Path(self._closing.enter_context(folder))
-        cache = self._settings.home / "cache" / f"{self._provider.name}.sqlite"
-        self._http = self._closing.enter_context(Http(cache))
+        with ExitStack() as opened:
+            folder = tempfile.TemporaryDirectory(prefix=f"headgate-{self._provider.name}-")
+            self._folder = Path(opened.enter_context(folder))
+            cache = self._settings.home / "cache" / f"{self._provider.name}.sqlite"
+            self._http = opened.enter_context(Http(cache))
+            self._closing = opened.pop_all()
         return self
 
     def __exit__(
@@ -263,7 +264,7 @@ def _answer(call: Call, response: httpx.Response, path: Path, body: bodies.Body)
     return Answer(
         call=call,
         status=response.status_code,
-        headers={name.lower(): value for name, value in response.headers.items()},
+        headers=sent_headers(response),
         body=path,
         size=body.size,
         sha256=body.sha256,

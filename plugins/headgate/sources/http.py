@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ CACHE_AGE: Final = 7 * 86_400.0  # seconds
 # Shared: an answer to a request with Authorization is kept only where the provider says `public`,
 # `must-revalidate` or `s-maxage` (RFC 9111, section 3.5).
 KEPT: Final = CacheOptions(shared=True, supported_methods=["GET"], allow_stale=False)
+ADDED: Final = re.compile(r"(^|, )no-(cache|store), headgate$")
 NEVER_KEPT: Final = CacheOptions(supported_methods=[])
 
 
@@ -52,18 +54,39 @@ class Watched(httpx.BaseTransport):
         self._network = network
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Without a named lifetime no answer is fresh; ``unframed``: it ends with its connection."""
+        """Without a named lifetime an answer is never fresh, and kept only if it can be asked whether it is.
+
+        ``unframed``: it ends with its connection.
+        """
         response = self._network.handle_request(request)
-        named = response.headers.get("cache-control", "")
-        if "max-age" not in named and "s-maxage" not in named and "expires" not in response.headers:
-            response.headers["cache-control"] = f"{named}, no-cache".lstrip(", ")
-        framing = {"content-length", "transfer-encoding"}
-        response.extensions["unframed"] = not framing & response.headers.keys()
+        response.extensions["unframed"] = (
+            not {"content-length", "transfer-encoding"} & response.headers.keys()
+        )
+        _say_what_may_be_kept(response)
         return response
 
     def close(self) -> None:
         """Of the network."""
         self._network.close()
+
+
+def _say_what_may_be_kept(response: httpx.Response) -> None:
+    headers, unchanged = response.headers, response.status_code == 304
+    said = headers.get("cache-control", "")
+    if "max-age" in said or "s-maxage" in said or "expires" in headers:
+        return
+    if unchanged and not said:
+        return  # what was said before stands
+    can_be_asked = unchanged or "etag" in headers or "last-modified" in headers
+    added = "no-cache" if can_be_asked else "no-store"
+    headers["cache-control"] = f"{said}, {added}, headgate".lstrip(", ")
+
+
+def sent_headers(response: httpx.Response) -> dict[str, str]:
+    """By names in lower case, as the provider sent them: without what was added for the cache."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    named = ADDED.sub("", headers.pop("cache-control", ""))
+    return headers | ({"cache-control": named} if named else {})
 
 
 def timeouts(read: float) -> httpx.Timeout:
