@@ -134,6 +134,18 @@ def test_a_backfill_asks_for_its_interval_only_and_for_nothing_that_is_landed_fo
     assert days(wants(terms, again, [final, failed])) == ["2024-01-01", "2024-01-02"]
 
 
+def test_backfills_of_the_days_of_a_month_ask_for_the_month_once() -> None:
+    terms = source(window="month", reread=180)
+    month = wants(terms, Asked(at("2024-02-20"), span("2024-01-01", "2024-01-02"), alone=True), [])
+    rows = [landed(month[0], at("2024-02-20"))]
+    for day in range(1, 31):
+        period = span(f"2024-01-{day:02}", f"2024-01-{day + 1:02}")
+        assert wants(terms, Asked(at("2024-02-20"), period, alone=True, missing=True), rows) == []
+    early = [landed(month[0], at("2024-01-10"))]
+    late = Asked(at("2024-02-20"), span("2024-01-15", "2024-01-16"), alone=True, missing=True)
+    assert wants(terms, late, early) == month
+
+
 @pytest.mark.parametrize("state", ["failed", "wanted"])
 def test_what_failed_or_was_left_is_asked_for_again(state: str) -> None:
     terms = source()

@@ -55,6 +55,7 @@ class Asked:
     now: datetime
     span: Window | None = None
     alone: bool = False
+    missing: bool = False
     refetch: bool = False
 
 
@@ -165,6 +166,10 @@ def _is_done(source: Source, row: Known | None, asked: Asked, run_id: int | None
         return False
     if run_id is not None and row.run_id == run_id:
         return True
+    if asked.missing and asked.span is not None and row.fetched_at is not None:
+        over = min(row.window_end, asked.span.end) + timedelta(days=source.lag)
+        if row.fetched_at >= over and not asked.refetch:
+            return True
     return not asked.refetch and is_final(source, row)
 
 

@@ -103,7 +103,8 @@ def asked(source: Source, request: Request) -> Asked:
         return Asked(now, dates, alone=True, refetch=params.refetch)
     start, end = request.interval or (None, None)
     span = Window(to_second(start), to_second(end)) if start and end else None
-    return Asked(now, span, alone=request.kind == "backfill", refetch=params.refetch)
+    past = request.kind == "backfill"
+    return Asked(now, span, alone=past, missing=past, refetch=params.refetch)
 
 
 def span_of(source: Source, start: str, end: str, now: datetime) -> Window:
