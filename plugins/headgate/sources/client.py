@@ -50,7 +50,7 @@ class Client:
         )
         self._retrying = Retrying(
             stop=stop_after_attempt(settings.sources_attempts),
-            wait=_pauses(settings.sources_backoff_seconds),
+            wait=pauses(settings.sources_backoff_seconds),
             retry=retry_if_exception(_may_pass),
             reraise=True,
         )
@@ -294,13 +294,13 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, Unavailable) and not isinstance(error, Open)
 
 
-def _pauses(first: float) -> Callable[[RetryCallState], float]:
+def pauses(first: float) -> Callable[[RetryCallState], float]:
     """Growing, with chance; none where the provider named one, as then nobody asks before."""
     growing = wait_random_exponential(multiplier=first, max=LONGEST_BACKOFF)
 
     def pause(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        held = isinstance(error, Busy) or (isinstance(error, Unavailable) and bool(error.retry_after))
-        return 0.0 if held else growing(state)
+        named = isinstance(error, Unavailable) and error.retry_after
+        return 0.0 if named else growing(state)
 
     return pause
