@@ -197,6 +197,17 @@ def test_a_last_page_of_zones_that_is_full_ends_the_layer(environment: Environme
     assert days == [(0, date(2024, 1, 9), date(2025, 1, 1)), (1, date(2024, 5, 1), None)]
 
 
+@pytest.mark.parametrize("dataset", ["protection_zones", "fishing_gear"])
+def test_a_body_that_only_names_another_time_is_no_new_version(
+    environment: Environment, world: Stubs, dataset: str
+) -> None:
+    road = make_source_road(environment, dataset)
+    first = road.load(*DAY).as_json()["rows"]["inserted"]
+    before = landed(road)
+    balanced(road.load(*DAY, refetch=True))
+    assert (first > 0, landed(road)) == (True, before)
+
+
 def test_an_exception_of_the_map_server_is_the_windows_reason(environment: Environment, world: Stubs) -> None:
     world.do("fault", provider="barentswatch", kind="wfs_exception")
     road = make_source_road(environment, "protection_zones", each={"layer": ["pdprotectionzone"]})

@@ -270,7 +270,7 @@ def fishing_gear(world: World, request: Request) -> Response:
     """What changed since: a tool changes when it is set, when it is taken up and when it is corrected."""
     since = datetime.fromisoformat(request.query_params.get("since", "1970-01-01T00:00:00Z"))
     tools = [tool for tool in gear(world) if datetime.fromisoformat(tool["lastChangedDateTime"]) >= since]
-    return JSONResponse({"updatedTimestamp": stamp(world.now), "fishingFacilities": tools})
+    return JSONResponse({"updatedTimestamp": asked_at(world), "fishingFacilities": tools})
 
 
 def gear(world: World) -> Iterator[dict[str, Any]]:
@@ -305,6 +305,11 @@ def gear(world: World) -> Iterator[dict[str, Any]]:
 def stamp(instant: datetime) -> str:
     """Seven digits of a second, as .NET writes them."""
     return f"{instant:%Y-%m-%dT%H:%M:%S}.0000000Z"
+
+
+def asked_at(world: World) -> str:
+    """Another time at each call, as bodies say when they were made."""
+    return stamp(world.now + timedelta(seconds=world.count("barentswatch")))
 
 
 def at_sea(request: Request) -> tuple[float, float] | None:
@@ -379,7 +384,7 @@ def wfs(world: World, request: Request) -> Response:
             "features": shown,
             "totalFeatures": "unknown",
             "numberReturned": len(shown),
-            "timeStamp": stamp(world.now),
+            "timeStamp": asked_at(world),
         }
     )
 

@@ -252,6 +252,12 @@ def test_the_lice_export_is_read_behind_its_mark_and_with_any_line_ends(mark: st
     assert not found.rejects
 
 
+def test_a_line_end_in_a_name_of_the_export_is_part_of_it() -> None:
+    text = 'Uke,År,Lokalitetsnummer,Lokalitetsnavn\r\n1,2021,13035,"Sauaneset\r\nI"\r\n'
+    [row] = read(contract_of("fish_health_lice"), text).rows
+    assert row["locality_name"] == "Sauaneset\r\nI"
+
+
 def test_a_bad_line_of_the_export_stops_itself_only() -> None:
     lines = [
         LICE,
@@ -323,12 +329,15 @@ def test_a_shape_is_text_for_postgis_and_its_first_point() -> None:
 def test_a_height_without_a_direction_is_no_calm_sea() -> None:
     nothing = {"totalMeanWaveDirection": None, "totalSignificantWaveHeight": 0.0, "totalPeakPeriod": 1.2}
     calm = {"totalMeanWaveDirection": 90, "totalSignificantWaveHeight": 0.0}
-    later = {"forecastTime": "2026-07-20T06:00:00Z"}, {"forecastTime": "2026-07-20T09:00:00Z"}
-    steps = [WAVE, {**WAVE, **later[0], **nothing}, {**WAVE, **later[1], **calm}]
+    changes = ({}, nothing, calm, {"totalMeanWaveDirection": None})
+    steps = [
+        {**WAVE, **change, "forecastTime": f"2026-07-20T{3 * step:02}:00:00Z"}
+        for step, change in enumerate(changes)
+    ]
     rows = read(contract_of("wave_forecast"), steps, {"point": "5.1,62.2"}).rows
-    assert [row["significant_wave_height"] for row in rows] == [2.0, None, 0.0]
-    assert [row["peak_period"] for row in rows] == [8.1, None, 8.1]
-    assert [row["mean_wave_direction"] for row in rows] == [116.0, None, 90.0]
+    assert [row["significant_wave_height"] for row in rows] == [2.0, None, 0.0, 2.0]
+    assert [row["peak_period"] for row in rows] == [8.1, None, 8.1, 8.1]
+    assert [row["mean_wave_direction"] for row in rows] == [116.0, None, 90.0, None]
     assert {row["point"] for row in rows} == {"5.1,62.2"}
 
 

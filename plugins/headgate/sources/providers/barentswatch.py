@@ -246,6 +246,7 @@ class BarentsWatch(_Endpoints):
         "id": "https://id.barentswatch.no",
     }
     paged = frozenset({"zones"})
+    volatile = True  # zones and gear say when they were asked for
     endpoints: ClassVar[Mapping[str, Endpoint]] = {
         "fish_health": Endpoint(_ask_localities, read_localities),
         "lice_export": Endpoint(_ask_lice, read_lice),

@@ -109,12 +109,12 @@ def _monday(year: str | None, week: str | None) -> str | None:
 
 def _norwegian_day(text: str | None) -> str | None:
     """A day that comes as Norwegian midnight in UTC (22:00Z or 23:00Z of the day before), or as a day."""
-    if not text or "T" not in text:
-        return text[:10] if text else None
+    if not text:
+        return None
     try:
         instant = datetime.fromisoformat(text)
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(_OSLO).strftime(_DAY)
-    except (ValueError, OverflowError):  # the register's "no end" is in the last hours of the year 9999
+    except (ValueError, OverflowError):  # a day with a Z behind it; the register's "no end", late in 9999
         return text[:10]
 
 
