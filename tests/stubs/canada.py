@@ -99,7 +99,7 @@ def _items(world: World, request: Request) -> Response:
             "numberMatched": matched,
             "numberReturned": len(page),
             "links": _links(request, offset + limit if has_next else None),
-            "timeStamp": f"{world.now:%Y-%m-%dT%H:%M:%S.%fZ}",
+            "timeStamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",  # another one in every body
         },
         media_type="application/geo+json",
     )

@@ -136,8 +136,8 @@ def test_what_it_says_of_a_bad_request_is_passed_on(
         chart(climatedata, **slice)
 
 
-def test_a_missing_file_is_a_failure_of_the_server(climatedata: PlainAsker) -> None:
-    with pytest.raises(Unavailable, match="no file for the variable and the month"):
+def test_a_missing_file_is_no_outage(climatedata: PlainAsker) -> None:
+    with pytest.raises(Rejected, match="no file for the variable and the month"):
         chart(climatedata, variable="hddheat_18", month="jan")
 
 

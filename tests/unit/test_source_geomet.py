@@ -145,8 +145,19 @@ def test_what_it_says_of_a_bad_request_is_passed_on(geomet: PlainAsker) -> None:
 
 def test_html_with_status_200_is_an_outage(geomet: PlainAsker, stubs: Stubs) -> None:
     stubs.do("fault", provider="geomet", kind="html", match="/items")
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="a page of HTML instead of data"):
         bodies(geomet, daily())
+
+
+def test_a_page_that_is_broken_is_an_outage() -> None:
+    server = Server(3, 10, [3])
+
+    def broken(call: Call) -> Answer:
+        answer = server(call)
+        return answer if call.path.endswith("/queryables") else answer_of('{"features": [{"id": "1"')
+
+    with pytest.raises(Unavailable, match="GeoMet answered with broken JSON"):
+        list(GeoMet().pages(broken, daily()))
 
 
 def test_hours_are_those_of_the_month_in_utc(geomet: PlainAsker) -> None:

@@ -94,11 +94,20 @@ def test_a_failure_with_status_200_is_no_answer(globe: PlainAsker, stubs: Stubs)
 
 
 @pytest.mark.parametrize(
-    "body",
-    [FAILURE, {"count": 0}, {"type": "FeatureCollection", "features": []}, "<html>Sorry</html>", ""],
+    ("body", "message"),
+    [
+        (FAILURE, "GLOBE reports: failure: Connection refused"),
+        ({"count": 0}, "GLOBE reports: no message of success"),
+        ({"type": "FeatureCollection", "features": []}, "GLOBE reports: no message of success"),
+        ("<html>Sorry</html>", "a page of HTML instead of data"),
+        ("", "instead of data"),
+        ('{"count": 1, "results": [{', "GLOBE answered with broken JSON"),
+    ],
 )
-def test_only_a_message_of_success_is_an_answer(body: dict[str, Any] | str) -> None:
-    assert isinstance(Globe().problem(answer_of(body)), Unavailable)
+def test_only_a_message_of_success_is_an_answer(body: dict[str, Any] | str, message: str) -> None:
+    problem = Globe().problem(answer_of(body))
+    assert isinstance(problem, Unavailable)
+    assert message in str(problem)
 
 
 @pytest.mark.parametrize(

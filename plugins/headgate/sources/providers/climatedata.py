@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import IO, Any, ClassVar
 
 from headgate.errors import DataError
-from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Unavailable, Want
+from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Want
 from headgate.sources.providers.outage import not_data
 
 SLICES = ("dataset_name", "month", "point", "variable")
@@ -46,11 +46,14 @@ class ClimateData(Provider):
         yield Page("page-00001", ask(Call(path, {**asked, "dataset_name": want.slice["dataset_name"]})))
 
     def problem(self, answer: Answer) -> Exception | None:
-        """Errors are plain text, and a file that the server does not have is an HTML page with status 500."""
+        """Errors are plain text; a file that the server does not have is an HTML page with status 500.
+
+        That must not count as an outage, or one wrong month would keep all others from being asked for.
+        """
         if answer.status in (400, 404):
             return Rejected(f"ClimateData.ca: {answer.head(500).decode('utf-8', errors='replace').strip()}")
         if answer.status == 500:
-            return Unavailable(
+            return Rejected(
                 "ClimateData.ca fails with status 500, which is also its answer where it has no file for the "
                 "variable and the month"
             )

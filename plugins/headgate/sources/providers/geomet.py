@@ -14,6 +14,17 @@ from headgate.sources.providers.outage import not_data
 MEASURED_AT = {"climate-hourly": "UTC_DATE"}
 """The property by which a record belongs to a window, where the collection may go by another, local time."""
 
+COLLECTIONS = frozenset(
+    """
+    ahccd-annual ahccd-monthly ahccd-seasonal ahccd-stations ahccd-trends aqhi-forecasts-realtime
+    aqhi-observations-realtime aqhi-stations climate-daily climate-hourly climate-monthly climate-normals
+    climate-stations hydrometric-annual-peaks hydrometric-annual-statistics hydrometric-daily-mean
+    hydrometric-monthly-mean hydrometric-realtime hydrometric-stations ltce-precipitation ltce-snowfall
+    ltce-stations ltce-temperature swob-realtime swob-stations weather-alerts
+    """.split()  # noqa: SIM905  a name a line would fill a page
+)
+"""Those known to come in pages."""
+
 PAGE = 1000  # the server cuts what is above 10,000 without a word
 _ONE_DAY, _ONE_SECOND = timedelta(days=1), timedelta(seconds=1)
 _STANDARD = frozenset(
@@ -37,9 +48,8 @@ class GeoMet(Provider):
     title = "MSC GeoMet"
     hosts: ClassVar[Mapping[str, str]] = {"api": "https://api.weather.gc.ca"}
     limits = (Limit(5, 5.0), Limit(80_000, 86_400))  # from 86,400 a day on they want to be told
-    paged: ClassVar[frozenset[str]] = frozenset(
-        {"climate-daily", "climate-hourly", "climate-monthly", "climate-normals", "climate-stations"}
-    )
+    paged: ClassVar[frozenset[str]] = COLLECTIONS
+    volatile = True  # each body says when it was made
 
     def __init__(self) -> None:
         self._properties: dict[str, frozenset[str]] = {}  # of collections that were asked for their own
