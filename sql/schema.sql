@@ -745,6 +745,7 @@ CREATE TABLE headgate.run (
     reason text,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone,
+    fetched jsonb,
     CONSTRAINT run_state_check CHECK ((state = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text, 'dry_run'::text])))
 );
 ALTER TABLE headgate.run OWNER TO headgate_owner;

@@ -1,12 +1,7 @@
--- What a run fetched: one line for each state and reason.
-SELECT
-    state,
-    fault,
-    reason,
-    count(*)::integer AS windows,
-    sum(pages)::integer AS pages,
-    sum(pages_new)::integer AS pages_new
-FROM headgate.fetch
-WHERE run_id = %(run_id)s
-GROUP BY state, fault, reason
-ORDER BY state, count(*) DESC, reason;
+-- What a run fetched, as it was summed up.
+SELECT s.state, s.fault, s.reason, s.windows, s.pages, s.pages_new
+FROM headgate.run AS r
+CROSS JOIN LATERAL jsonb_to_recordset(r.fetched) AS s (
+    state text, fault text, reason text, windows integer, pages integer, pages_new integer
+)
+WHERE r.run_id = %(run_id)s;

@@ -185,10 +185,15 @@ def test_corrections_are_updates_and_the_same_answer_is_no_new_version(
 ) -> None:
     tiny_server.put("a", "2024-01-01", 1, 2, 3)
     days = {"from": "2024-01-01", "to": "2024-01-02"}
-    road.whole(**days)
+    first = road.request(**days)
+    road.fetch(first)
+    road.load(first)
+    first_run = road.scan(first)
 
     same = road.whole(**days, refetch=True)
     assert (rows_of(same), same.objects) == ({}, ())
+    assert same.as_json()["fetched"]["pages_new"] == 0
+    assert road.books(first_run).as_json()["fetched"]["pages_new"] == 5
 
     tiny_server.put("a", "2024-01-01", 1, 2.5, 3)
     corrected = road.whole(**days, refetch=True)

@@ -129,9 +129,10 @@ def record_failed(
         cursor.execute(query("fetch_failed"), _row(dataset, want, run_id, routine) | values)
 
 
-def fetched(conn: Connection, run_id: int) -> list[Fetched]:
-    """What a run fetched and what it could not."""
+def keep_fetched(conn: Connection, run_id: int) -> list[Fetched]:
+    """Sum up what a run fetched and what it could not; later runs may ask for the same windows."""
     with transaction(conn) as cursor:
+        cursor.execute(query("fetch_keep"), {"run_id": run_id})
         cursor.execute(query("fetch_summary"), {"run_id": run_id})
         return records(cursor, Fetched)
 

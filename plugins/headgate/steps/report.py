@@ -13,7 +13,7 @@ from headgate import ledger
 from headgate.books import RunBooks, run_books
 from headgate.errors import DataError
 from headgate.ledger import LoadReject, Run, TakenOver
-from headgate.ledger.fetch import fetched
+from headgate.ledger.fetch import keep_fetched
 from headgate.steps.chunks import raw_rows
 from headgate.steps.contracts import Contracts
 from headgate.steps.fetch import missing_lines
@@ -37,8 +37,8 @@ def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> Ru
     services.ledger(ledger.mark_loaded, run.run_id)
     complete_load_rejects(services, run)
     refusals = remove_vanished(services, run)
+    found = services.ledger(keep_fetched, run.run_id)
     books = services.ledger(run_books, run)
-    found = services.ledger(fetched, run.run_id)
     failures = [*step_failures(services, run, failed_steps), *refusals, *missing_lines(found, away=False)]
     state, reason = verdict(books, Params.of(run.params), failures)
     reason = reason or carried_on(services.ledger(ledger.taken_over, run.run_id))
