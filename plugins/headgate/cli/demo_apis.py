@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sysconfig
 import time
 import urllib.request
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 DAYS = 3  # that every dataset is asked for
 EXAMPLE = "noaa_cdo", "ghcn_daily"  # a provider that corrects what it has published, and a dataset of it
 EARLIER = timedelta(days=60)
+STREAM, STREAM_TABLE, STREAM_ROWS = "ais_positions", "maritime.ais_positions", 2_000
 TIMEOUT = 900.0  # seconds for the runs of all datasets
 
 TABLE = "SELECT count(*) AS rows, max(_loaded_at) AS last_change FROM climate.ghcn_daily"
@@ -48,6 +52,9 @@ def demo_apis() -> None:
     correct(provider)
     headgate("run", example, *span(first, last), "--wait")
     headgate("books", example, "--all")
+    step("Follow the live stream of ship positions, from two minutes ago")
+    follow_the_stream()
+    headgate("books", STREAM, "--all")
     step("Look around")
     headgate("status", "--logins")
 
@@ -113,12 +120,29 @@ def ended(api: Airflow, started: Mapping[str, str]) -> list[RunRow]:
 
 def rows_of(table: str) -> int:
     """How many the table holds."""
-    from psycopg2.sql import SQL, Identifier
+    from psycopg2.sql import Identifier
+
+    from headgate.db import template
 
     with closing(connect_reader("headgate-demo")) as conn, conn.cursor() as cursor:
-        cursor.execute(SQL("SELECT count(*) FROM {}").format(Identifier(*table.split("."))))
+        cursor.execute(template("table_rows").format(table=Identifier(*table.split("."))))
         counted: tuple[int] = cursor.fetchone() or (0,)
         return counted[0]
+
+
+def follow_the_stream() -> None:
+    """Run the stream's consumer until some rows of it are in the table."""
+    since = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2)
+    command = ["headgate-consumer", "ais-stream", "--since", since.isoformat()]
+    print("$", shlex.join(command), "&", flush=True)
+    wanted, deadline = rows_of(STREAM_TABLE) + STREAM_ROWS, time.monotonic() + TIMEOUT
+    follower = subprocess.Popen([Path(sysconfig.get_path("scripts")) / command[0], *command[1:]])
+    try:
+        while rows_of(STREAM_TABLE) < wanted and follower.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.5)
+    finally:
+        follower.terminate()
+        follower.wait()
 
 
 def correct(provider: str) -> None:
