@@ -15,6 +15,7 @@ from typing import IO, Any, ClassVar
 from headgate.errors import DataError
 from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Want
 from headgate.sources.providers.outage import not_data
+from headgate.sources.providers.slices import require_each
 
 _FILL = -999.0
 _ERROR_BYTES = 16_384
@@ -44,6 +45,7 @@ class NasaPower(Provider):
 
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """One page: the window of a point or a box, all parameters."""
+        require_each(want, "community")
         params = _params(want)
         answer = ask(Call(f"/{want.source.endpoint}", params, read_timeout=120.0))
         yield Page("page-00001", answer, suffix=str(params["format"]).lower())

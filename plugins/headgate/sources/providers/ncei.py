@@ -13,6 +13,7 @@ from typing import IO, Any, ClassVar
 from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Unavailable, Want
 from headgate.sources.providers.noaa_flags import named_flags
 from headgate.sources.providers.outage import not_data
+from headgate.sources.providers.slices import require_each
 
 _ERROR_BYTES = 16_384
 _ATTRIBUTES = "_ATTRIBUTES"
@@ -34,6 +35,7 @@ class Ncei(Provider):
 
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """One page: the days of the window, both ends inclusive."""
+        require_each(want, "dataset")
         last = want.window.end - timedelta(microseconds=1)
         days = {"startDate": f"{want.window.start:%Y-%m-%d}", "endDate": f"{last:%Y-%m-%d}"}
         params = {**want.parameters, **days, "format": "json"}

@@ -28,6 +28,7 @@ from headgate.sources.model import (
 )
 from headgate.sources.providers.noaa_flags import named_flags
 from headgate.sources.providers.outage import not_data
+from headgate.sources.providers.slices import require_each
 
 _PAGE_ROWS = 1000  # the most that the API gives
 _PASSES = 3
@@ -62,6 +63,8 @@ class NoaaCdo(Provider):
             path = f"/{want.source.endpoint}/{quote(want.slice['id'], safe='')}"
             yield Page("page-00001", ask(Call(path)))
             return
+        if want.source.endpoint == "data":
+            require_each(want, "datasetid")
         number = 0
         for _ in range(_PASSES):
             totals = set()
