@@ -13,6 +13,7 @@ from headgate.cli.options import Json, user
 from headgate.cli.output import console, print_json, table
 
 if TYPE_CHECKING:
+    from headgate.sources.model import Limit
     from headgate.sources.standing import Standing
 
 Name = Annotated[str, typer.Argument(help="Provider, as `headgate sources list` names it.")]
@@ -20,7 +21,7 @@ Name = Annotated[str, typer.Argument(help="Provider, as `headgate sources list` 
 
 @dataclass(frozen=True)
 class Source:
-    """A provider as people see it. ``credentials``: what is missing, else whether any are set."""
+    """A provider as people see it. ``credentials``: set, missing, or not needed; ``missing``: variables."""
 
     provider: str
     title: str
@@ -31,6 +32,7 @@ class Source:
     calls_of_day: int | None  # not counted where there is no limit
     limits: list[str]
     credentials: str
+    missing: list[str]
     address: str
     datasets: list[str]
 
@@ -64,9 +66,10 @@ def list_sources(json: Json = False) -> None:
     ]
     columns = ("provider", "state", "calls in 24 h", "limits", "credentials", "datasets")
     table(columns, lines, numeric=("calls in 24 h",))
-    for source in found:
-        if source.reason:
-            console.print(f"{source.provider}: {source.reason}", markup=False, highlight=False)
+    for source in found:  # not in the table: what is folded cannot be copied
+        for told in (source.reason, f"set {' and '.join(source.missing)}" if source.missing else None):
+            if told:
+                console.print(f"{source.provider}: {told}", markup=False, highlight=False, soft_wrap=True)
 
 
 def open_source(name: Name, json: Json = False) -> None:
@@ -118,11 +121,17 @@ def _source(name: str, standing: Standing | None, datasets: list[str]) -> Source
         opened_at=standing.opened_at if standing and standing.state != "closed" else None,
         held_until=standing.held_until if standing else None,
         calls_of_day=(standing.calls_of_day if standing else 0) if chosen.limits else None,
-        limits=[f"{limit.requests:,}/{limit.seconds:g} s" for limit in chosen.limits],
-        credentials=f"missing: {', '.join(lacking)}" if lacking else "set" if found.secrets else "not needed",
+        limits=[_limit(limit) for limit in chosen.limits],
+        credentials="missing" if lacking else "set" if found.secrets else "not needed",
+        missing=lacking,
         address=found.hosts.get("api", ""),
         datasets=datasets,
     )
+
+
+def _limit(limit: Limit) -> str:
+    spans = {1.0: "a second", 60.0: "a minute", 3600.0: "an hour", 86_400.0: "a day"}
+    return f"{limit.requests:,} {spans.get(limit.seconds, f'in {limit.seconds:g} s')}"
 
 
 def _state(source: Source) -> str:
