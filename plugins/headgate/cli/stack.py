@@ -53,20 +53,22 @@ def up(
     ] = None,
 ) -> None:
     """Start, wait until everything serves, and say how long it took."""
-    from headgate.stack import Part
+    from headgate.stack import Part, stubs
     from headgate.stack.install import install_rabbitmq
 
     if only not in tuple(Part):
         raise typer.BadParameter(f"{only}: one of {', '.join(Part)}", param_hint="--only")
-    begin = time.monotonic()
+    begin, stack = time.monotonic(), this_stack()
     install_rabbitmq(console.print)
     with Progress() as progress:
-        changed = this_stack().up(Part(only), progress.report, with_stubs=with_stubs)
+        changed = stack.up(Part(only), progress.report, with_stubs=with_stubs)
     seconds = time.monotonic() - begin
     if changed:
         console.print(f"[green]up[/] after {seconds:.1f} s; data, logs and logins are in {settings().home}")
     else:
         console.print(f"[green]up already[/], nothing changed ({seconds:.1f} s)")
+    if stubs.wanted(stack.layout):
+        console.print("sources ask stub providers, not the APIs; `headgate up --without-stubs` ends that")
 
 
 def down() -> None:
