@@ -98,6 +98,14 @@ def test_a_last_page_that_is_full_leads_to_an_empty_one(geomet: PlainAsker, stub
     assert [len(page["features"]) for page in pages] == [1000, 1000]
     assert len(set(ids(pages))) == 2000
     assert stubs.calls("geomet", "offset=2000")[0]["status"] == 200
+    assert {call.params["f"] for call in geomet.calls} == {"json"}  # its own links leave that out
+
+
+def test_nothing_found_is_an_answer_without_rows(geomet: PlainAsker) -> None:
+    bodies_found = bodies(geomet, daily(slice={"CLIMATE_IDENTIFIER": "0000000"}))
+    assert [page["features"] for page in bodies_found] == [[]]
+    found = read(contract_of("geomet_daily"), bodies_found[0], window=daily().window)
+    assert (found.rows, found.rejects) == ([], [])
 
 
 def test_totals_that_change_are_not_believed(geomet: PlainAsker, stubs: Stubs) -> None:
