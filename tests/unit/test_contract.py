@@ -26,6 +26,7 @@ from headgate.contract.registry import column_names
 from headgate.contract.table import evolve_ddl, table_ddl
 from headgate.errors import Fatal
 from headgate.paths import datasets_dir
+from tests import tiny
 
 
 @pytest.fixture(scope="module")
@@ -315,3 +316,18 @@ def test_column_names_are_plain_and_unlike_each_other() -> None:
     headers = ["Net gen (MWh)", "net gen mwh", "2018", "  ", "état", "state", "x" * 80]
     names = column_names(headers, taken={"state"})
     assert names == ["net_gen_mwh", "net_gen_mwh_2", "column_2018", "column", "tat", "state_2", "x" * 58]
+
+
+@pytest.mark.parametrize("values", ["a", [], ["a", "a"]])
+def test_a_source_without_a_list_of_slices_is_refused(values: object) -> None:
+    with pytest.raises(Fatal, match=r"each: place is .*list at least one value, each once"):
+        tiny.contract(each={"place": values})
+
+
+def test_terms_of_a_source_that_no_fetch_could_work_with() -> None:
+    terms = {"since": "2024-02-01", "until": "2024-02-01", "each": {"place": ["x" * 900]}}
+    found = contract_problems(tiny.contract(**terms))
+    assert [problem.split(":")[0] for problem in found] == ["source"] * 3
+    assert "no provider 'tiny'" in found[0]
+    assert "until 2024-02-01 does not lie behind since" in found[1]
+    assert "too long for a bucket" in found[2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 from headgate.contract.document import contract_from_document, read_document
 from headgate.contract.model import RESCUED_COLUMN, SYSTEM_COLUMNS, Contract, fold
 from headgate.errors import Fatal
+
+_LONGEST_FOLDER = 800  # bytes; a key may have 1,024, a page and the place of its manifest included
 
 LOGICAL_TYPES: Mapping[str, frozenset[str]] = {
     "string": frozenset({"text"}),
@@ -59,6 +62,7 @@ def contract_problems(contract: Contract) -> list[str]:
     return [
         *_alias_problems(contract),
         *_type_problems(contract),
+        *_source_problems(contract),
         *_replace_problems(contract),
         *(
             f"column {name}: the name is Headgate's own"
@@ -88,6 +92,34 @@ def _alias_problems(contract: Contract) -> list[str]:
         for alias, names in owners.items()
         if len(names) > 1
     ]
+
+
+def _source_problems(contract: Contract) -> list[str]:
+    """Terms of a source that no fetch could work with."""
+    source = contract.source
+    if source is None:
+        return []
+    from headgate.sources.catalogue import PROVIDERS
+    from headgate.sources.keys import folder
+    from headgate.sources.model import Window
+    from headgate.sources.windows import slices
+
+    problems = []
+    if source.provider not in PROVIDERS:
+        problems.append(f"source: no provider {source.provider!r}; there are {', '.join(sorted(PROVIDERS))}")
+    if source.since and source.until and source.since >= source.until:
+        problems.append(f"source: until {source.until} does not lie behind since {source.since}")
+    if "api" not in contract.formats:
+        problems.append("source: what is fetched has `formats: [api]` in the server's customProperties")
+    now = datetime.now(UTC)
+    longest = max(
+        len((contract.prefix + folder(Window(now, now), one)).encode()) for one in slices(source.each)
+    )
+    if longest > _LONGEST_FOLDER:
+        problems.append(
+            f"source: each: keys of {longest} bytes are too long for a bucket; shorten the values"
+        )
+    return problems
 
 
 def _replace_problems(contract: Contract) -> list[str]:

@@ -261,6 +261,9 @@ def _source(terms: Mapping[str, Any]) -> Source:
         value = terms.get(name, 0)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ValueError(f"source: {name} is {value!r}; give a whole number, 0 or more")
+    for name, values in (terms.get("each") or {}).items():
+        if not isinstance(values, list) or not values or len({*map(str, values)}) < len(values):
+            raise ValueError(f"source: each: {name} is {values!r}; list at least one value, each once")
     return Source(
         provider=str(terms["provider"]),
         endpoint=str(terms["endpoint"]),
