@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import chain, count
+from itertools import chain
 from typing import IO, Any, ClassVar
 
 from headgate.errors import Fatal
@@ -45,6 +45,7 @@ from headgate.sources.providers.barentswatch_records import (
 )
 
 WFS_PAGE = 500  # zones in an answer; their outlines make it some megabytes
+WFS_PAGES = 1000  # a server that passes over where a page begins would send the first one for ever
 _FISH_HEALTH = "geodata/fishhealth"
 _EXCEPTION = re.compile(r"<(?:\w+:)?ExceptionText>(.*?)<")
 _RETRIED = (401, 403, 408, 425, 429)  # the client's business, not the request's
@@ -182,13 +183,14 @@ def _ask_point(path: str) -> Callable[[Ask, Want], Iterator[Page]]:
 def _ask_zones(ask: Ask, want: Want) -> Iterator[Page]:
     """One layer page by page. GeoServer joins several layers, and its totals are not relied on."""
     size = int(want.parameters.get("count", WFS_PAGE))
-    for number in count(1):
+    for number in range(1, WFS_PAGES + 1):
         answer = ask(_zones_call(want.slice["layer"], size, (number - 1) * size))
         with answer.open() as body:
             found = sum(1 for _ in items(body, "features.item.type"))
         yield Page(f"page-{number:05d}", answer)
         if found < size:
             return
+    raise Rejected(f"the layer {want.slice['layer']} does not end within {WFS_PAGES} pages of {size} zones")
 
 
 def _zones_call(layer: str, size: int, start: int) -> Call:
