@@ -26,7 +26,9 @@ def plants(**changes: Any) -> Contract:
 
 def fetched(provider_name: str, endpoint: str, **terms: Any) -> Contract:
     source = {"provider": provider_name, "endpoint": endpoint, "window": "day", **terms}
-    return plants(onRewrite="replace", source=source)
+    document = deepcopy(dict(plants(onRewrite="replace", source=source).document))
+    document["servers"][0]["customProperties"] = [{"property": "formats", "value": ["api"]}]
+    return contract_from_document(document)
 
 
 def paged() -> list[tuple[str, str]]:
