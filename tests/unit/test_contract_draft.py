@@ -123,4 +123,4 @@ class TestCommands:
 
     def test_an_unknown_dataset_is_told_with_those_there_are(self) -> None:
         shown = headgate("show", "ships")
-        assert "there are egrid_generators, egrid_plants" in str(shown.exception)
+        assert "egrid_generators, egrid_plants" in str(shown.exception)
