@@ -457,3 +457,16 @@ def test_an_answer_without_news_is_fresh_and_what_nobody_asked_for_is_not_late(
     tiny_server.down = None
     road.fetch(road.request(**{"from": "2024-01-01", "to": "2024-01-01"}))
     assert late() == [False]
+
+
+def test_intervals_of_long_ago_are_forgotten_but_the_newest(
+    environment: Environment, tiny_server: TinyServer, tmp_path: Path
+) -> None:
+    road = make(environment, tmp_path, window="interval", each={"place": ["a"]})
+    for day in range(3):
+        road.kind, road.interval = "scheduled", (FIRST + timedelta(days=day), FIRST + timedelta(days=day + 1))
+        road.fetch(replace(road.request(), asked_at=road.interval[1]))
+    assert [day for day, *_ in road.windows()] == ["01-01", "01-02", "01-03"]
+    road.kind, road.interval = "manual", None
+    assert len(road.plan(replace(road.request(), asked_at=FIRST + timedelta(days=900)))) == 1
+    assert [(day, state) for day, state, *_ in road.windows()] == [("01-03", "landed"), ("01-04", "wanted")]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -87,8 +89,6 @@ def test_a_body_that_the_provider_cannot_read_is_held(things: Contract) -> None:
 
 
 def test_an_archive_that_was_cut_off_is_held(things: Contract) -> None:
-    import gzip
-
     packed = gzip.compress(json.dumps({"things": [{"id": n} for n in range(1000)]}).encode())[:-20]
     with pytest.raises(Refused) as caught:
         inspect_object(
@@ -131,3 +131,28 @@ def test_windows_are_told_to_the_provider() -> None:
         "window_start": "2024-01-01T00:00:00Z",
         "window_end": "2024-01-02T00:00:00Z",
     }
+
+
+def test_a_body_longer_than_memory_is_read_piece_by_piece(things: Contract) -> None:
+    record = json.dumps({"id": 1, "amount": 2, "note": "x" * 400})
+    body = b'{"things": [' + b",".join([record.encode()] * 60_000) + b"]}"
+    packed = gzip.compress(body, mtime=0)
+    chunks: list[int] = []
+
+    def sink(ordinal: int, payload: bytes) -> dict[str, int]:
+        chunks.append(len(payload))
+        return {}
+
+    tracemalloc.start()
+    inspect_object(
+        io.BytesIO(packed),
+        key=landed_key(things),
+        size=len(packed),
+        contract=things,
+        limits=Limits(chunk_bytes=1 << 20),
+        sink=sink,
+    )
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(chunks) > len(body) > 24 << 20
+    assert peak < len(body) / 2

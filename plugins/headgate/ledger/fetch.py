@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from psycopg2.extras import Json
@@ -18,6 +18,7 @@ from headgate.sources.windows import Asked, Known, wants
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
+REMEMBERED = timedelta(days=400)  # intervals of minutes are many; calendar windows are kept for ever
 Fault = Literal["away", "quota", "rejected"]
 
 
@@ -65,6 +66,8 @@ def plan_fetch(
     """
     with transaction(conn) as cursor:
         cursor.execute(query("fetch_lock"), {"dataset": dataset})
+        if source.window == "interval":
+            cursor.execute(query("fetch_forget"), {"dataset": dataset, "before": asked.now - REMEMBERED})
         cursor.execute(query("fetch_known"), {"dataset": dataset})
         known = records(cursor, Known)
         others = {row.folder for row in known if row.state == "wanted" and row.run_id in alive}
