@@ -40,9 +40,20 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="session")
 def egrid() -> Path:
     """Folder of real EPA files and their true totals, no part of the project; skips where it is absent."""
-    folder = Path(os.environ.get("HEADGATE_SHARED", CHECKOUT.parent / "shared")) / "data" / "egrid"
+    return shared_data("egrid")
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """Folder of answers that providers gave, no part of the project; skips where it is absent."""
+    return shared_data("api")
+
+
+def shared_data(name: str) -> Path:
+    """A folder of real data beside the checkout, or of ``HEADGATE_SHARED``."""
+    folder = Path(os.environ.get("HEADGATE_SHARED", CHECKOUT.parent / "shared")) / "data" / name
     if not folder.is_dir():
-        pytest.skip(f"no real eGRID files in {folder}; HEADGATE_SHARED names another place")
+        pytest.skip(f"no {folder}; HEADGATE_SHARED names another place")
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +15,11 @@ from tests.integration.staged import Road
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Broker, Database
+    from tests.conftest import Broker, Database, Environment
     from tests.integration.lab import Lab
     from tests.integration.misbehaving import Misbehaving
     from tests.integration.plain import Opened
+    from tests.stubs.host import Stubs
 
 
 @pytest.fixture
@@ -35,6 +37,24 @@ def lab(database: Database, broker: Broker) -> Lab:
     made = Lab(database, broker)
     made.apply_contract()
     return made
+
+
+@pytest.fixture
+def consuming(environment: Environment) -> Iterator[None]:
+    """A database consumer."""
+    from tests.integration.road import consumer
+
+    with consumer(environment):
+        yield
+
+
+@pytest.fixture
+def world(stubs: Stubs, consuming: None, monkeypatch: pytest.MonkeyPatch) -> Stubs:
+    """The stub providers, who are asked in the place of the real ones, on 10 March 2024; and a consumer."""
+    stubs.reset(date(2024, 3, 10))
+    for name, value in stubs.settings.items():
+        monkeypatch.setenv(name, value)
+    return stubs
 
 
 @pytest.fixture

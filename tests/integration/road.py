@@ -156,6 +156,12 @@ def counts(books: RunBooks, **expected: int) -> None:
     assert books.as_json()["rows"] == ZERO | expected
 
 
+def balanced(books: RunBooks, **expected: int) -> None:
+    """The run went well and its books add up to exactly these rows."""
+    assert (books.state, books.balanced) == ("success", True), books.as_json()
+    counts(books, **expected)
+
+
 @contextmanager
 def consumer(environment: Environment) -> Iterator[subprocess.Popen[bytes]]:
     """A database consumer for the test's environment."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from headgate.books import RunBooks
 from headgate.contract import contract_from_document
 from headgate.contract.registry import apply_contract
 from headgate.db import connect
@@ -22,9 +19,9 @@ from headgate.errors import Fatal
 from headgate.paths import datasets_dir
 from headgate.sources.landing import manifest_key
 from headgate.steps.services import Services
-from tests.conftest import CHECKOUT, Environment
+from tests.conftest import Environment
 from tests.integration.misbehaving import Misbehaving, Reply, misbehaving, token
-from tests.integration.road import consumer, counts
+from tests.integration.road import balanced, consumer
 from tests.integration.source_road import SourceRoad, make_source_road
 from tests.stubs.barentswatch import CREDENTIALS
 from tests.stubs.host import Stubs
@@ -36,13 +33,10 @@ LATEST = "/v1/latest/combined"
 
 
 @pytest.fixture
-def world(environment: Environment, stubs: Stubs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubs]:
-    """The stubs on the first of February 2024, and a consumer."""
-    stubs.reset(TODAY)
-    for name, value in stubs.settings.items():
-        monkeypatch.setenv(name, value)
-    with consumer(environment):
-        yield stubs
+def world(world: Stubs) -> Stubs:
+    """On the first of February 2024."""
+    world.reset(TODAY)
+    return world
 
 
 @pytest.fixture
@@ -62,25 +56,9 @@ def server(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def recordings() -> Path:
-    """Folder of recorded answers, no part of the project; skips where it is absent."""
-    shared = Path(os.environ.get("HEADGATE_SHARED", CHECKOUT.parent / "shared"))
-    folder = shared / "data" / "api" / "barentswatch"
-    if not folder.is_dir():
-        pytest.skip(f"no recorded answers in {folder}; HEADGATE_SHARED names another place")
-    return folder
-
-
-def balanced(books: RunBooks, **expected: int) -> None:
-    assert (books.state, books.balanced) == ("success", True), books.as_json()
-    counts(books, **expected)
-
-
-def landed(road: SourceRoad) -> dict[str, bytes]:
-    """Bodies by their place below the dataset's prefix."""
-    store, prefix = road.services.store, road.contract.prefix
-    keys = [stored.key for stored in store.listing(road.bucket, prefix)]
-    return {key.removeprefix(prefix): gzip.decompress(store.read(road.bucket, key)) for key in keys}
+def recordings(recordings: Path) -> Path:
+    """Those of BarentsWatch."""
+    return recordings / "barentswatch"
 
 
 DATASETS = {
@@ -142,7 +120,7 @@ def test_late_reports_and_corrections_are_updates(
 def test_typing_errors_are_loaded_and_counted(environment: Environment, world: Stubs) -> None:
     road = make_source_road(environment, "fish_health_lice")
     balanced(road.load(*WEEKS), read=12, inserted=12)
-    assert [name.rpartition("/")[2] for name in landed(road)] == ["page-00001.csv.gz"] * 2
+    assert [name.rpartition("/")[2] for name in road.landed()] == ["page-00001.csv.gz"] * 2
     temperatures = road.rows(
         "SELECT week, municipality_no FROM maritime.fish_health_lice WHERE sea_temperature > 25"
     )
@@ -156,7 +134,7 @@ def test_typing_errors_are_loaded_and_counted(environment: Environment, world: S
 def test_no_point_of_the_model_is_an_empty_answer(environment: Environment, world: Stubs) -> None:
     road = make_source_road(environment, "wave_forecast", each={"point": ["10.75,61.00", "5.10,62.25"]})
     balanced(road.load(*DAY), read=20, inserted=20)
-    bodies = landed(road)
+    bodies = road.landed()
     assert sorted(len(body) > 0 for body in bodies.values()) == [False, True]
     assert any("point=10.75,61.00" in name for name, body in bodies.items() if not body)
     [row] = road.rows(
@@ -169,7 +147,7 @@ def test_no_point_of_the_model_is_an_empty_answer(environment: Environment, worl
 def test_weeks_before_the_data_are_empty(environment: Environment, world: Stubs) -> None:
     road = make_source_road(environment, "fish_health", since="2010-01-01")
     balanced(road.load(date(2011, 1, 3), date(2011, 1, 9)))
-    [body] = landed(road).values()
+    [body] = road.landed().values()
     assert json.loads(body)["localities"] == []
 
 
@@ -190,7 +168,7 @@ def test_a_last_page_of_zones_that_is_full_ends_the_layer(environment: Environme
     terms = {"each": {"layer": ["pdsurveillancezone"]}, "parameters": {"count": 2}}  # of four zones
     road = make_source_road(environment, "protection_zones", **terms)
     balanced(road.load(*DAY), read=4, inserted=4)
-    assert len(landed(road)) == 3
+    assert len(road.landed()) == 3
     assert all(not call["query"].count("token") for call in world.calls("barentswatch"))
     assert not world.calls("barentswatch", "connect/token")
     days = road.rows("SELECT zone_id, valid_from, valid_to FROM maritime.protection_zones ORDER BY 1 LIMIT 2")
@@ -203,9 +181,9 @@ def test_a_body_that_only_names_another_time_is_no_new_version(
 ) -> None:
     road = make_source_road(environment, dataset)
     first = road.load(*DAY).as_json()["rows"]["inserted"]
-    before = landed(road)
+    before = road.landed()
     balanced(road.load(*DAY, refetch=True))
-    assert (first > 0, landed(road)) == (True, before)
+    assert (first > 0, road.landed()) == (True, before)
 
 
 def test_an_exception_of_the_map_server_is_the_windows_reason(environment: Environment, world: Stubs) -> None:
@@ -251,7 +229,7 @@ def test_echoes_are_one_row_and_two_places_in_one_second_are_two(
 ) -> None:
     road = make_source_road(environment, "ais_tracks", each={"mmsi": ["257034450"]})
     balanced(road.load(*DAY), read=97, inserted=97)
-    [body] = landed(road).values()
+    [body] = road.landed().values()
     assert len(json.loads(body)) == 97 + 5
     [(noon,)] = road.rows("SELECT count(*) FROM maritime.ais_tracks WHERE msgtime = '2024-01-31T12:00Z'")
     assert noon == 2
@@ -260,7 +238,7 @@ def test_echoes_are_one_row_and_two_places_in_one_second_are_two(
 def test_tracks_are_kept_for_two_weeks_only(environment: Environment, world: Stubs) -> None:
     road = make_source_road(environment, "ais_tracks", each={"mmsi": ["257034450"]})
     balanced(road.load(date(2024, 1, 16), date(2024, 1, 16)))
-    assert list(landed(road).values()) == [b"[]"]
+    assert list(road.landed().values()) == [b"[]"]
 
 
 # Recorded answers, byte for byte
@@ -268,7 +246,7 @@ def test_tracks_are_kept_for_two_weeks_only(environment: Environment, world: Stu
 
 def body_and_manifest(road: SourceRoad) -> tuple[bytes, dict[str, Any]]:
     """The one body that was landed and what is written of it."""
-    [(name, body)] = landed(road).items()
+    [(name, body)] = road.landed().items()
     manifest = road.services.store.read(road.bucket, manifest_key(road.contract.prefix + name))
     return body, json.loads(manifest)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,14 +11,12 @@ from typing import Any
 
 import pytest
 
-from headgate.books import RunBooks
 from headgate.sources import catalogue
-from tests.conftest import CHECKOUT, Environment
-from tests.integration.road import consumer, counts
+from tests.conftest import Environment
+from tests.integration.road import balanced
 from tests.integration.source_road import make_source_road, serving
 from tests.stubs.host import Stubs
 
-TODAY = date(2024, 3, 10)
 FEBRUARY = (date(2024, 2, 1), date(2024, 2, 29))
 TORONTO = {"CLIMATE_IDENTIFIER": ["6158731"]}
 
@@ -30,30 +27,6 @@ def _fresh_providers() -> Iterator[None]:
     catalogue.provider.cache_clear()
     yield
     catalogue.provider.cache_clear()
-
-
-@pytest.fixture
-def world(environment: Environment, stubs: Stubs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubs]:
-    """The stubs on the 10th of March 2024, and a consumer."""
-    stubs.reset(TODAY)
-    for name, value in stubs.settings.items():
-        monkeypatch.setenv(name, value)
-    with consumer(environment):
-        yield stubs
-
-
-@pytest.fixture(scope="session")
-def recordings() -> Path:
-    """Folder of recorded answers, no part of the project; skips where it is absent."""
-    folder = Path(os.environ.get("HEADGATE_SHARED", CHECKOUT.parent / "shared")) / "data" / "api"
-    if not folder.is_dir():
-        pytest.skip(f"no recorded answers in {folder}; HEADGATE_SHARED names another place")
-    return folder
-
-
-def balanced(books: RunBooks, **expected: int) -> None:
-    assert (books.state, books.balanced) == ("success", True), books.as_json()
-    counts(books, **expected)
 
 
 CHART = 65 * 4 + 4 + 4 * (87 * 3 + 2 * 13 * 3)
@@ -175,12 +148,6 @@ def test_points_over_the_sea_are_no_rows(environment: Environment, world: Stubs)
 
 
 # --- recorded answers, byte for byte -----------------------------------------------------------------------
-
-
-@pytest.fixture
-def consuming(environment: Environment) -> Iterator[None]:
-    with consumer(environment):
-        yield
 
 
 @pytest.mark.usefixtures("consuming")
