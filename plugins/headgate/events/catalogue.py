@@ -370,7 +370,8 @@ _TYPES: Final = [
     *_ended(
         EventType(
             "stream.silent",
-            "Nothing of a live stream was booked for a while: the provider sends nothing, or a server is away.",
+            "Nothing of a live stream was booked for a while: the provider sends nothing, or a server is"
+            " away.",
             "critical",
             "{dataset} has brought nothing for {silent_seconds}: {reason}",
             models.StreamSilent,
