@@ -145,8 +145,8 @@ def read_to(table: pa.Table, arrived: datetime) -> datetime | None:
     """
     if not table.num_rows:
         return None
-    sent = np.median(table[TIME].cast(pa.int64()).to_numpy())
-    return min(arrived, datetime.fromtimestamp(float(sent) / 1e6, UTC))
+    sent = np.median(table[TIME].cast(pa.int64()).to_numpy()) / 1e6
+    return datetime.fromtimestamp(float(np.clip(sent, 0, arrived.timestamp())), UTC)
 
 
 def _staged(minute: Minute, table: pa.Table, encoded: EncodedBatch) -> StagedBatch:

@@ -142,6 +142,18 @@ def test_rows_are_numbered_on_and_bad_lines_are_set_aside(layout: Layout) -> Non
     assert b"257034450" in booking.rejects
 
 
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-14:00", "0000-01-01T00:00:00Z"])
+def test_times_that_no_calendar_here_has_end_nothing(layout: Layout, time: str) -> None:
+    booking = booked(line(msgtime=time), layout)
+    assert booking.counts.accepted == 1
+    assert booking.read_to in (ARRIVED, datetime.fromtimestamp(0, UTC))
+
+
+def test_half_a_character_is_a_bad_line(layout: Layout) -> None:
+    booking = booked(line(name="\ud83d") + line(), layout)
+    assert (booking.counts.accepted, booking.counts.rule_counts) == (1, {"json": 1})
+
+
 def test_an_echo_is_left_out_and_an_equal_key_that_differs_is_quarantined(layout: Layout) -> None:
     booking = booked(line() + line(latitude=66.6) + line() + line(speedOverGround=3), layout)
     assert booking.counts.accepted == 2

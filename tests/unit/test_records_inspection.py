@@ -364,6 +364,21 @@ def test_bad_json_lines_stop_only_themselves() -> None:
     assert found.balanced
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '{"code": "2", "year": 2018, "name": "\\ud83d"}',
+        '{"code": "2", "year": 2018, "\\udc00": 1}',
+        '{"a":' * 9_999,
+    ],
+)
+def test_lines_that_no_text_can_hold_stop_only_themselves(bad: str) -> None:
+    good = '{"code": "1", "year": 2018, "name": "\\ud83d\\ude00"}'
+    found = read("\n".join([bad, good]).encode(), key="plants/a.ndjson")
+    assert found.rules == [(1, "json")]
+    assert [row["name"] for row in found.rows] == ["\N{GRINNING FACE}"]
+
+
 def test_a_key_that_first_comes_late_is_read_all_the_same() -> None:
     lines = [
         json.dumps({"code": n, "year": 2018} | ({"name": "late"} if n == 1500 else {})) for n in range(1600)

@@ -131,7 +131,8 @@ def _sample_keys(head: bytes) -> list[str]:
     for line in islice(head.split(b"\n"), _SAMPLED_LINES):
         try:
             document = json.loads(line)
-        except ValueError:
+            _require_characters(line.decode(), document)
+        except (ValueError, RecursionError):
             continue
         if isinstance(document, dict):
             keys |= dict.fromkeys(document)
@@ -170,7 +171,9 @@ def _load(
     load = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
     for index in readable.tolist():
         try:
-            document = load(str(piece[starts[index] : ends[index]], "utf-8"))
+            line = str(piece[starts[index] : ends[index]], "utf-8")
+            document = load(line)
+            _require_characters(line, document)
         except (ValueError, RecursionError) as error:
             bad.append((index, f"the line is not JSON: {_fault(error)}"))
             continue
@@ -180,6 +183,15 @@ def _load(
         else:
             bad.append((index, "the line is JSON, but not an object"))
     return np.array(good, np.int64), documents, bad
+
+
+def _require_characters(line: str, document: Any) -> None:
+    """Raise ``ValueError`` for half of a surrogate pair, which JSON can escape and no text can hold.
+
+    Whoever cuts a text at so many UTF-16 units, as JavaScript and C# do, sends such halves.
+    """
+    if "\\u" in line:
+        json.dumps(document, ensure_ascii=False).encode()
 
 
 def _add_bad_lines(
@@ -218,6 +230,8 @@ def _fault(error: ValueError | RecursionError) -> str:
     """What is wrong with the line, and where in it."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at character {error.pos + 1}"
+    if isinstance(error, UnicodeEncodeError):
+        return "a text has half of a character (one \\u escape of a pair)"
     return str(error)
 
 
