@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.errors import DataError
+from headgate.errors import DataError, Fatal
 from headgate.sources.model import Rejected, Unavailable
 from headgate.sources.providers.climatedata import ClimateData
 from tests.answers import PlainAsker, want
@@ -149,7 +149,7 @@ def test_html_with_status_200_is_an_outage(climatedata: PlainAsker, stubs: Stubs
 
 def test_what_a_series_is_of_must_stand_under_each(climatedata: PlainAsker) -> None:
     wanted = want("climatedata", "generate-charts", *DAYS, slice={"point": "45,-75", "variable": "tg_mean"})
-    with pytest.raises(Rejected, match="needs dataset_name, month under each"):
+    with pytest.raises(Fatal, match="needs `dataset_name`, `month` under `each`"):
         list(climatedata.provider.pages(climatedata, wanted))
 
 

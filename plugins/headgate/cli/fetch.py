@@ -137,11 +137,10 @@ def show_outcome(dataset: str, outcomes: Sequence[tuple[Want, Any]], *, json: bo
 
 def as_json(want: Want) -> dict[str, Any]:
     """A window and its slice."""
-    return {
-        "start": f"{want.window.start:%Y-%m-%dT%H:%M:%SZ}",
-        "end": f"{want.window.end:%Y-%m-%dT%H:%M:%SZ}",
-        "slice": dict(want.slice),
-    }
+    from headgate.sources.model import rfc3339
+
+    span = {"start": rfc3339(want.window.start), "end": rfc3339(want.window.end)}
+    return {**span, "slice": dict(want.slice)}
 
 
 def slice_of(slice: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
-from headgate.sources.model import Window
+from headgate.sources.model import Window, rfc3339
 
 MANIFESTS = "_manifests/"
 _COMPACT = "%Y%m%dT%H%M%SZ"
@@ -46,8 +46,8 @@ class Place:
         return {
             **self.slice,
             **({name: value} if equals else {}),
-            "window_start": f"{self.window.start:%Y-%m-%dT%H:%M:%SZ}",
-            "window_end": f"{self.window.end:%Y-%m-%dT%H:%M:%SZ}",
+            "window_start": rfc3339(self.window.start),
+            "window_end": rfc3339(self.window.end),
         }
 
 

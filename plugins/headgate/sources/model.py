@@ -12,7 +12,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
@@ -45,6 +45,16 @@ class Window:
 
     start: datetime
     end: datetime
+
+    @property
+    def last_day(self) -> date:
+        """For APIs whose ends are inclusive."""
+        return (self.end - timedelta(microseconds=1)).date()
+
+
+def rfc3339(moment: datetime) -> str:
+    """In UTC and whole seconds, as APIs take it and records have it: ``2024-01-31T00:00:00Z``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @dataclass(frozen=True)

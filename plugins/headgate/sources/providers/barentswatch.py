@@ -29,6 +29,7 @@ from headgate.sources.model import (
     Unavailable,
     Want,
     Window,
+    rfc3339,
 )
 from headgate.sources.providers.barentswatch_records import (
     Record,
@@ -167,7 +168,7 @@ def _sites(ask: Ask) -> list[str]:
 def _ask_gear(ask: Ask, want: Want) -> Iterator[Page]:
     """Every facility that changed since the window's start, less the overlap; there is no end to give."""
     since = want.window.start - timedelta(seconds=want.source.overlap)
-    params = {"since": _utc(since), **want.parameters}
+    params = {"since": rfc3339(since), **want.parameters}
     yield Page("page-00001", ask(Call("/v2/geodata/fishingfacilityupdates", params)))
 
 
@@ -217,7 +218,7 @@ def _ask_latest(path: str, **fixed: str) -> Callable[[Ask, Want], Iterator[Page]
 
 def _ask_tracks(ask: Ask, want: Want) -> Iterator[Page]:
     """One ship's positions in the window; kept for 14 days, so that older windows are empty."""
-    span = f"{_utc(want.window.start)}/{_utc(want.window.end)}"
+    span = f"{rfc3339(want.window.start)}/{rfc3339(want.window.end)}"
     call = Call(f"/v1/historic/tracks/{want.slice['mmsi']}/{span}", want.source.parameters, host="historic")
     yield Page("page-00001", ask(call))
 
@@ -231,10 +232,6 @@ def _weeks(window: Window) -> Iterator[date]:
     while datetime.combine(monday, time(), UTC) < window.end:
         yield monday
         monday += timedelta(weeks=1)
-
-
-def _utc(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
 
 
 class BarentsWatch(_Endpoints):

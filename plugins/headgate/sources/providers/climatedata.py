@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import IO, Any, ClassVar
 
 from headgate.errors import DataError
-from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Want
-from headgate.sources.providers.outage import not_data
+from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Want, rfc3339
+from headgate.sources.providers.answers import beginning, not_data
+from headgate.sources.providers.slices import require_each
 
 SLICES = ("dataset_name", "month", "point", "variable")
 """What a series is of. No body repeats it, so it must stand in the key: under ``each`` of the source."""
@@ -35,9 +36,7 @@ class ClimateData(Provider):
 
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """One body. The server's own default is CMIP5, so the dataset is always named."""
-        missing = [name for name in SLICES if name not in want.slice]
-        if missing:
-            raise Rejected(f"the source of the contract needs {', '.join(missing)} under each")
+        require_each(want, *SLICES)
         latitude, _, longitude = want.slice["point"].partition(",")
         asked = {name: value for name, value in want.parameters.items() if name not in SLICES}
         path = (
@@ -51,7 +50,7 @@ class ClimateData(Provider):
         That must not count as an outage, or one wrong month would keep all others from being asked for.
         """
         if answer.status in (400, 404):
-            return Rejected(f"ClimateData.ca: {answer.head(500).decode('utf-8', errors='replace').strip()}")
+            return Rejected(f"ClimateData.ca: {beginning(answer)}")
         if answer.status == 500:
             return Rejected(
                 "ClimateData.ca fails with status 500, which is also its answer where it has no file for the "
@@ -94,4 +93,4 @@ def _points(series: str, points: Any) -> Iterable[Sequence[Any]]:
 
 def _time(milliseconds: str | float) -> str:
     """Milliseconds since 1970 UTC, negative ones before it."""
-    return f"{_EPOCH + timedelta(milliseconds=float(milliseconds)):%Y-%m-%dT%H:%M:%SZ}"
+    return rfc3339(_EPOCH + timedelta(milliseconds=float(milliseconds)))

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import count
 from typing import IO, Any, ClassVar
 
-from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Unavailable, Want
-from headgate.sources.providers.outage import not_data
+from headgate.sources.model import (
+    Answer,
+    Ask,
+    Call,
+    Limit,
+    Page,
+    Provider,
+    Rejected,
+    Unavailable,
+    Want,
+    rfc3339,
+)
+from headgate.sources.providers.answers import beginning, not_data, short_object
 
 MEASURED_AT = {"climate-hourly": "UTC_DATE"}
 """The property by which a record belongs to a window, where the collection may go by another, local time."""
@@ -79,7 +89,7 @@ class GeoMet(Provider):
     def problem(self, answer: Answer) -> Exception | None:
         """HTML where JSON was asked for, and what the server says of a request that it does not take."""
         if answer.status in (400, 404):
-            return Rejected(f"GeoMet: {_description(answer.head(4096))}")
+            return Rejected(f"GeoMet: {short_object(answer).get('description') or beginning(answer)}")
         return not_data(answer, self.title, b"{")
 
     def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Mapping[str, Any]]:
@@ -124,7 +134,7 @@ def _query(want: Want) -> dict[str, Any]:
 def _span(want: Want) -> str:
     """The window with both its ends, as the server takes them. Local time is behind UTC: a day more then."""
     start = want.window.start - (_ONE_DAY if want.source.endpoint in MEASURED_AT else timedelta(0))
-    return f"{start:%Y-%m-%dT%H:%M:%SZ}/{want.window.end - _ONE_SECOND:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{rfc3339(start)}/{rfc3339(want.window.end - _ONE_SECOND)}"
 
 
 def _extent(answer: Answer) -> tuple[int, bool]:
@@ -156,10 +166,3 @@ def _within(time: str | None, where: Mapping[str, str]) -> bool:
     if time is None:
         return True
     return where["window_start"][:19] <= time[:19].replace(" ", "T") < where["window_end"][:19]
-
-
-def _description(start: bytes) -> str:
-    try:
-        return str(json.loads(start)["description"])
-    except (ValueError, KeyError, TypeError):
-        return " ".join(start.decode("utf-8", errors="replace").split())

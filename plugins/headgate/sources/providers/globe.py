@@ -7,7 +7,7 @@ from typing import IO, Any, ClassVar
 
 from headgate.errors import DataError
 from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Unavailable, Want
-from headgate.sources.providers.outage import not_data
+from headgate.sources.providers.answers import not_data
 
 SUCCESS = "success"
 OWN_ID = frozenset({"land_covers", "mosquito_habitat_mapper", "sky_conditions"})

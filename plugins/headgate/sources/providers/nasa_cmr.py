@@ -5,19 +5,28 @@ https://cmr.earthdata.nasa.gov/search/site/docs/search/api.html
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import IO, Any, ClassVar
 
-from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Unavailable, Want
-from headgate.sources.providers.outage import not_data
+from headgate.sources.model import (
+    Answer,
+    Ask,
+    Call,
+    Limit,
+    Page,
+    Provider,
+    Rejected,
+    Unavailable,
+    Want,
+    rfc3339,
+)
+from headgate.sources.providers.answers import beginning, not_data, short_object
 
 _PAGE_ITEMS = 2000  # the most that CMR gives
 _MIB = 1_048_576
-_ERROR_BYTES = 16_384
 _DELETIONS_KEPT = timedelta(days=364)  # CMR refuses to look back a year
 _DELETED = "feed=deleted"
 _ITEMS = {
@@ -42,7 +51,6 @@ class NasaCmr(Provider):
     title = "NASA CMR"
     hosts: ClassVar[Mapping[str, str]] = {"api": "https://cmr.earthdata.nasa.gov/search"}
     limits = (Limit(5, 1.0),)  # none is published; CMR answers 429 when it is too much
-    tasks = 2
     volatile = True  # the milliseconds that it took are in each answer
     credential = "optional_token"
     paged = frozenset(_ITEMS)
@@ -71,7 +79,8 @@ class NasaCmr(Provider):
         if any(answer.headers.get(name, "").lower() == "true" for name in _TIMED_OUT):
             return Unavailable(f"{self.title} ran out of time and sent only a part of the items")
         if answer.status in (400, 404, 422):
-            return Rejected(f"{self.title}: {_errors(answer)}")
+            errors = short_object(answer).get("errors") or [beginning(answer)]
+            return Rejected(f"{self.title}: {'; '.join(map(str, errors))}")
         return not_data(answer, self.title)
 
     def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Mapping[str, Any]]:
@@ -97,7 +106,7 @@ def _search(want: Want, headers: Mapping[str, str], number: int) -> Call:
     params = {
         "page_size": _PAGE_ITEMS,
         **want.parameters,
-        "revision_date[]": f"{_rfc3339(_since(want))},{_rfc3339(want.window.end)}",
+        "revision_date[]": f"{rfc3339(_since(want))},{rfc3339(want.window.end)}",
     }
     if _by_number(want):
         params["page_num"] = number
@@ -110,17 +119,13 @@ def _deletions(want: Want) -> Call | None:
     oldest = datetime.now(UTC) - _DELETIONS_KEPT
     if collection is None or want.window.end <= oldest:
         return None
-    since = _rfc3339(max(_since(want), oldest))
+    since = rfc3339(max(_since(want), oldest))
     params = {"revision_date": since, "parent_collection_id": collection}
     return Call("/deleted-granules.json", params, headers={"Client-Id": "headgate"}, read_timeout=200.0)
 
 
 def _since(want: Want) -> datetime:
     return want.window.start - timedelta(seconds=want.source.overlap)
-
-
-def _rfc3339(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _count(answer: Answer, endpoint: str) -> int:
@@ -133,13 +138,6 @@ def _count(answer: Answer, endpoint: str) -> int:
     if not seen[place.removesuffix(".item"), "start_array"]:
         raise Unavailable(f"NASA CMR answers without a list of granules: {answer.head(200)!r}")
     return seen[place, "start_map"]
-
-
-def _errors(answer: Answer) -> str:
-    try:
-        return "; ".join(map(str, json.loads(answer.head(_ERROR_BYTES))["errors"]))
-    except (ValueError, KeyError, TypeError):
-        return repr(answer.head(300).decode(errors="replace"))
 
 
 def _deleted(items: Iterator[Json], end: str) -> Iterator[dict[str, Any]]:

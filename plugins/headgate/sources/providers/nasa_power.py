@@ -14,11 +14,10 @@ from typing import IO, Any, ClassVar
 
 from headgate.errors import DataError
 from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Want
-from headgate.sources.providers.outage import not_data
+from headgate.sources.providers.answers import beginning, not_data, short_object
 from headgate.sources.providers.slices import require_each
 
 _FILL = -999.0
-_ERROR_BYTES = 16_384
 _CSV_END = "-END HEADER-"
 _CSV_PLACE = re.compile(r"latitude\s+(\S+)\s+longitude\s+(\S+)", re.IGNORECASE)
 _CSV_ELEVATION = re.compile(r"region = (\S+) meters")
@@ -40,7 +39,6 @@ class NasaPower(Provider):
     title = "NASA POWER"
     hosts: ClassVar[Mapping[str, str]] = {"api": "https://power.larc.nasa.gov/api/temporal"}
     limits = (Limit(1, 1.0),)  # none is published; bursts of about 30 were refused
-    tasks = 2
     volatile = True  # the seconds that it took are in each answer
 
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
@@ -74,7 +72,7 @@ def _params(want: Want) -> dict[str, Any]:
         latitude, _, longitude = str(point).partition(",")
         params |= {"latitude": latitude.strip(), "longitude": longitude.strip()}
     if not want.source.endpoint.startswith("climatology"):
-        last = min(want.window.end - timedelta(microseconds=1), datetime.now(UTC))
+        last = min(want.window.last_day, datetime.now(UTC).date())
         params |= {"start": f"{want.window.start:%Y%m%d}", "end": f"{last:%Y%m%d}"}
     return params
 
@@ -160,9 +158,9 @@ def _time(key: str, standard: str | None) -> dict[str, str]:
 
 def _reasons(answer: Answer) -> str:
     """The sentences of the API's own shape or of its framework's; else the body's beginning."""
+    document = short_object(answer)
     try:
-        document = json.loads(answer.head(_ERROR_BYTES))
         found = document.get("messages") or [detail["msg"] for detail in document["detail"]]
-        return "; ".join(map(str, found))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return repr(answer.head(300).decode(errors="replace"))
+    except (KeyError, TypeError):
+        return beginning(answer)
+    return "; ".join(map(str, found))

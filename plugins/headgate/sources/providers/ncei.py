@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import IO, Any, ClassVar
 
 from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Unavailable, Want
+from headgate.sources.providers.answers import not_data, short_object
 from headgate.sources.providers.noaa_flags import named_flags
-from headgate.sources.providers.outage import not_data
 from headgate.sources.providers.slices import require_each
 
-_ERROR_BYTES = 16_384
 _ATTRIBUTES = "_ATTRIBUTES"
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _YEAR = re.compile(r"\d{4}")
@@ -31,13 +29,11 @@ class Ncei(Provider):
     title = "NCEI Access Data Service"
     hosts: ClassVar[Mapping[str, str]] = {"api": "https://www.ncei.noaa.gov/access/services"}
     limits = (Limit(4, 1.0),)  # none is published; this is courtesy
-    tasks = 2
 
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """One page: the days of the window, both ends inclusive."""
         require_each(want, "dataset")
-        last = want.window.end - timedelta(microseconds=1)
-        days = {"startDate": f"{want.window.start:%Y-%m-%d}", "endDate": f"{last:%Y-%m-%d}"}
+        days = {"startDate": f"{want.window.start:%Y-%m-%d}", "endDate": f"{want.window.last_day}"}
         params = {**want.parameters, **days, "format": "json"}
         yield Page("page-00001", ask(Call(f"/{want.source.endpoint}/v1", params, read_timeout=300.0)))
 
@@ -77,13 +73,8 @@ def _first_day(date: str) -> str:
 
 def _message(answer: Answer) -> str | None:
     """What an error says, with the fields that it names."""
-    if answer.size > _ERROR_BYTES:
-        return None
-    try:
-        document = answer.json()
-    except ValueError:
-        return None
-    if not isinstance(document, dict) or "errorMessage" not in document:
+    document = short_object(answer)
+    if "errorMessage" not in document:
         return None
     fields = [str(error.get("message")) for error in document.get("errors") or () if isinstance(error, dict)]
     return "; ".join([str(document["errorMessage"]), *fields])

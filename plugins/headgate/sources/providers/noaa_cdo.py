@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import IO, Any, ClassVar
 from urllib.parse import quote
 
@@ -26,13 +25,12 @@ from headgate.sources.model import (
     Unavailable,
     Want,
 )
+from headgate.sources.providers.answers import not_data, short_object
 from headgate.sources.providers.noaa_flags import named_flags
-from headgate.sources.providers.outage import not_data
 from headgate.sources.providers.slices import require_each
 
 _PAGE_ROWS = 1000  # the most that the API gives
 _PASSES = 3
-_ERROR_BYTES = 4096
 _PATIENCE = 1.0  # seconds; the API refuses more than 5 requests a second and names no time to wait
 
 
@@ -144,8 +142,7 @@ def _params(want: Want) -> dict[str, Any]:
     """
     if want.source.endpoint != "data":
         return want.parameters
-    last = want.window.end - timedelta(microseconds=1)
-    days = {"startdate": f"{want.window.start:%Y-%m-%d}", "enddate": f"{last:%Y-%m-%d}"}
+    days = {"startdate": f"{want.window.start:%Y-%m-%d}", "enddate": f"{want.window.last_day}"}
     return {**want.parameters, **days, "includemetadata": "true"}
 
 
@@ -158,14 +155,7 @@ def _with_flags(row: Mapping[str, Any], where: Mapping[str, str]) -> Mapping[str
 
 def _error_of(answer: Answer) -> tuple[int, str] | None:
     """Status and text of an error, in either of the API's shapes; it may come with status 200."""
-    if answer.size > _ERROR_BYTES:
-        return None
-    try:
-        document = answer.json()
-    except ValueError:
-        return None
-    if not isinstance(document, dict):
-        return None
+    document = short_object(answer)
     status = document.get("statusCode") or document.get("status")
     message = document.get("developerMessage") or document.get("message")
     if status is None or message is None:

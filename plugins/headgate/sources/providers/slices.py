@@ -6,10 +6,10 @@ from headgate.errors import Fatal
 from headgate.sources.model import Want
 
 
-def require_each(want: Want, name: str) -> None:
-    """``Fatal`` when the contract has the name among its parameters, or not at all."""
-    if name not in want.slice:
+def require_each(want: Want, *names: str) -> None:
+    """``Fatal`` when the contract has one of the names among its parameters, or not at all."""
+    if missing := [f"`{name}`" for name in names if name not in want.slice]:
         raise Fatal(
-            f"a source of {want.source.provider}, {want.source.endpoint}, needs `{name}` under `each`, "
-            "as the answers do not say it. Correct the contract."
+            f"a source of {want.source.provider}, {want.source.endpoint}, needs {', '.join(missing)} under "
+            "`each`, as the answers do not say it. Correct the contract."
         )
