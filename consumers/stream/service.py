@@ -241,8 +241,7 @@ class Stream:
         """What is due by time. ``idle``: nothing is in hand, so every minute before this one is over."""
         now = time.monotonic()
         self._tell_silence("nothing comes")
-        if self._options.until_idle is not None and now - self._heard_at >= self._options.until_idle:
-            self.stop()
+        self._stop_when_idle()
         if now < self._next_settle:
             return
         self._next_settle = now + SETTLE
@@ -288,6 +287,12 @@ class Stream:
         until = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < until:
             time.sleep(min(TICK, seconds))
+            self._stop_when_idle()
+
+    def _stop_when_idle(self) -> None:
+        limit = self._options.until_idle
+        if limit is not None and time.monotonic() - self._heard_at >= limit:
+            self.stop()
 
     @property
     def _ledger(self) -> Connection:

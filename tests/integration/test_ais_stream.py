@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psycopg2
@@ -31,6 +33,10 @@ from tests.stubs.host import Stubs, running_stubs
 RATE = 400.0
 PROGRAM = Path(sys.executable).with_name("headgate-consumer")
 PROVIDER = "barentswatch_ais"
+RECORDED = (
+    Path(os.environ.get("HEADGATE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+    / "data/api/barentswatch/combined_full_json.txt"
+)
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +194,59 @@ def test_positions_are_rows_and_books_are_by_minute(ais: Live, form: str) -> Non
     [(runs, kinds)] = ais.sql("SELECT count(*), array_agg(DISTINCT kind) FROM headgate.run")
     assert runs <= 2
     assert kinds == ["live"]
+
+
+def test_a_recording_of_the_service_is_read_byte_for_byte(ais: Live) -> None:
+    """500 positions as BarentsWatch sent them one day in 2023; two stand there twice."""
+    if not RECORDED.is_file():
+        pytest.skip(f"no recording {RECORDED}")
+    ais.consume()
+    with serving(RECORDED.read_bytes()) as address:
+        variables = {f"HEADGATE_SOURCE_BARENTSWATCH_AIS_URL_{host}": address for host in ("LIVE", "ID")}
+        assert ais.start("--until-idle", "3", **variables).wait(60) == 0
+    ais.settle()
+    recorded = [json.loads(line) for line in RECORDED.read_bytes().splitlines()]
+    keys = {tuple(line[name] for name in ("mmsi", "msgtime", "latitude", "longitude")) for line in recorded}
+    assert (len(recorded), ais.rows()) == (500, len(keys))
+    [(read, inserted, quarantined, balanced)] = ais.sql(
+        "SELECT sum(read), sum(inserted), sum(quarantined), bool_and(balanced) FROM headgate.books_object"
+    )
+    assert (inserted, quarantined, balanced) == (len(keys), 0, True)
+    assert read <= len(recorded)
+    [found] = ais.sql(
+        "SELECT DISTINCT name, draught, report_class FROM maritime.ais_positions WHERE mmsi = 257034450"
+    )
+    assert found == ("HIMMELTIND", 20, "A")
+
+
+@contextmanager
+def serving(body: bytes) -> Iterator[str]:
+    """A provider that gives a token, and this body to the first who connects; its address."""
+    bodies = [body]
+
+    class Provider(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.answer(b'{"access_token": "t", "expires_in": 3600, "token_type": "bearer"}')
+
+        def do_GET(self) -> None:
+            self.answer(bodies.pop() if bodies else b"")
+
+        def answer(self, content: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
 
 
 def test_a_killed_process_goes_on_where_it_was(ais: Live) -> None:
