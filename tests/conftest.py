@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(autouse=True)
+def _logs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that is called in this process leaves no logger behind that writes to its closed stream."""
+    monkeypatch.setattr("headgate.logs.configure", lambda *given: None)
+
+
 @pytest.fixture(scope="session")
 def egrid() -> Path:
     """Folder of real EPA files and their true totals, no part of the project; skips where it is absent."""
