@@ -40,7 +40,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 @pytest.fixture(autouse=True)
 def _logs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is called in this process leaves no logger behind that writes to its closed stream."""
-    monkeypatch.setattr("headgate.logs.configure", lambda *given: None)
+    monkeypatch.setattr("headgate.logs.configure", lambda *given, **named: None)
 
 
 @pytest.fixture(scope="session")

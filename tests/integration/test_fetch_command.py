@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,17 @@ def test_dates_that_are_none_are_said_to_be_so(road: SourceRoad) -> None:
     outcome = CliRunner().invoke(app, ["fetch", DATASET, "--to", "2024-01-02"])
     assert "has no `since`" in str(outcome.exception)
     assert data.contract_of(DATASET).source is not None
+
+
+def test_only_what_goes_on_from_the_run_before_counts_as_how_far_a_dataset_is(
+    road: SourceRoad, tiny_server: TinyServer
+) -> None:
+    day = datetime(2024, 1, 5, tzinfo=UTC)
+    run(*DAYS)
+    road.fetch(road.request(**{"from": "2024-01-03", "to": "2024-01-03"}))
+    road.kind, road.interval = "backfill", (day - timedelta(days=1), day)
+    road.fetch(road.request())
+    assert road.rows("SELECT DISTINCT routine FROM headgate.fetch") == [(False,)]
+    road.kind, road.interval = "scheduled", (day, day + timedelta(days=1))
+    road.fetch(road.request())
+    assert road.rows("SELECT DISTINCT window_start FROM headgate.fetch WHERE routine") == [(day,)]

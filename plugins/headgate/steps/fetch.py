@@ -137,8 +137,8 @@ def fetch(services: Services, share: Share) -> None:
     run = services.ledger(get_run, share.run_id)
     contract = Contracts(services, run.dataset).version(run.contract_version)
     assert contract.source is not None
-    routine = run.kind != "backfill"
-    job = Job(services, contract, provider(contract.source.provider), run.run_id, routine)
+    # Whether the run is a routine one the plan has written down.
+    job = Job(services, contract, provider(contract.source.provider), run.run_id, routine=False)
     fetch_all(
         job,
         [want_of(contract.source, row) for row in services.ledger(wanted_of_lane, run.run_id, share.lane)],
