@@ -23,7 +23,7 @@ from headgate.ledger import Run
 from headgate.sources import landing
 from headgate.sources.keys import Place
 from headgate.sources.landing import manifest_key
-from headgate.sources.model import Window
+from headgate.sources.model import Ask, Page, Want, Window
 from headgate.steps import fetch as fetching
 from headgate.steps.lanes import Share
 from headgate.steps.report import report
@@ -287,6 +287,42 @@ def test_a_refused_request_fails_the_run_after_the_rest_is_loaded(
 
     assert (books.state, rows_of(books)) == ("failed", {"read": 1, "inserted": 1})
     assert "place a is not known" in (books.run.reason or "")
+
+
+def test_pages_that_never_end_fail_their_window(
+    road: SourceRoad, tiny_server: TinyServer, consuming: None
+) -> None:
+    tiny_server.down = (200, '{"things": [{"id": 1, "amount": 1}], "more": true}')
+
+    books = road.whole(**{"from": "2024-01-01", "to": "2024-01-01"})
+
+    assert (books.state, len(tiny_server.asked)) == ("failed", 4)
+    assert "sends the page before page-00002 again" in (books.run.reason or "")
+
+
+def test_an_answer_that_is_broken_inside_does_not_stop_the_windows_behind_it(
+    road: SourceRoad, tiny_server: TinyServer, consuming: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ijson
+
+    from tests.tiny import Tiny
+
+    whole = Tiny.pages
+
+    def pages(self: Tiny, ask: Ask, want: Want) -> Iterator[Page]:
+        for page in whole(self, ask, want):
+            with page.answer.open() as body:
+                list(ijson.items(body, "things.item"))  # as providers do that count what a page has
+            yield page
+
+    monkeypatch.setattr(Tiny, "pages", pages)
+    tiny_server.put("b", "2024-01-01", 2)
+    tiny_server.faults = {1: (200, '{"things": [{"id": 1}}, "more": false}')}
+
+    books = road.whole(**{"from": "2024-01-01", "to": "2024-01-01"})
+
+    assert (books.state, rows_of(books)) == ("failed", {"read": 1, "inserted": 1})
+    assert "Tiny answered what was not expected" in (books.run.reason or "")
 
 
 def test_a_used_up_quota_stops_asking_and_the_next_run_goes_on(

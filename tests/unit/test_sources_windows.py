@@ -155,6 +155,16 @@ def test_what_failed_or_was_left_is_asked_for_again(state: str) -> None:
     assert days(wants(terms, asked, [row, reached])) == ["2024-01-01", "2024-03-01"]
 
 
+def test_what_failed_is_asked_for_in_the_windows_of_another_size() -> None:
+    row = landed(Want(source(), span("2024-01-30", "2024-01-31")), None, state="failed")
+    reached = landed(Want(source(), span("2024-02-29", "2024-03-01")), at("2024-03-01"))
+    asked = Asked(at("2024-04-01"), span("2024-03-01", "2024-04-01"))
+    by_month = wants(source(window="month"), asked, [row, reached])
+    assert days(by_month) == ["2024-01-01", "2024-03-01"]
+    rows = [row, reached, *(landed(want, at("2024-04-01")) for want in by_month)]
+    assert wants(source(window="month"), asked, rows) == []
+
+
 def test_a_run_that_is_tried_again_does_not_ask_for_what_it_has_landed() -> None:
     terms = source(reread=30)
     row = landed(Want(terms, span("2024-01-01", "2024-01-02")), at("2024-01-02"), run_id=7)

@@ -20,7 +20,7 @@ from headgate.contract import Contract
 from headgate.errors import DataError, Fatal
 from headgate.records.model import MIB
 from headgate.sources.keys import MANIFESTS, Place, folder
-from headgate.sources.model import Ask, Page, Provider, Want
+from headgate.sources.model import Ask, Page, Provider, Rejected, Want
 from headgate.sources.reader import RecordLines
 from headgate.store import ObjectChanged
 
@@ -61,10 +61,11 @@ def land(store: ObjectStore, contract: Contract, provider: Provider, ask: Ask, w
 
     A page that is there already with the same content is not put again; of a provider whose bodies say when
     they were made its records are the content. Pages of an earlier fetch that are
-    not among the answers any more become empty bodies, once all answers are landed.
+    not among the answers any more become empty bodies, once all answers are landed. Raises ``Rejected`` where
+    a page is the one before it again.
     """
     keys: set[str] = set()
-    new = 0
+    new, before = 0, NOTHING
     for page in _one_at_a_time(provider.pages(ask, want)):
         place = Place(want.window, want.slice, page.name, page.suffix or provider.suffix)
         key = contract.prefix + place.path
@@ -74,6 +75,10 @@ def land(store: ObjectStore, contract: Contract, provider: Provider, ask: Ask, w
         about = _about(provider, want, page)
         if provider.volatile:
             about["records_sha256"] = _records_digest(contract, place, key, page)
+        content = about.get("records_sha256") or page.answer.sha256
+        if content == before != NOTHING and page.name.startswith("page-"):
+            raise Rejected(f"{provider.title} sends the page before {page.name} again: it would never end")
+        before = content
         new += _land_page(store, contract.bucket, key, page, about)
     beside = contract.prefix + folder(want.window, want.slice)
     for key in list(_surplus(store, contract.bucket, beside, keys)):

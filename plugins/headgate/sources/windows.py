@@ -132,10 +132,12 @@ def _missing(source: Source, asked: Asked, known: Sequence[Known]) -> tuple[date
 def _open(
     source: Source, known: Sequence[Known], allowed: Sequence[dict[str, str]]
 ) -> Iterator[tuple[Window, dict[str, str]]]:
-    """What failed, was left or is to be read again, and the contract as it is now wants."""
+    """What failed, was left or is to be read again, in the windows that the contract has now."""
     wanted = [row for row in known if row.state != "landed" or not is_final(source, row)]
     if source.window != "interval":
-        yield from ((row.window, row.slice) for row in wanted if _is_as_it_would_be(source, row, allowed))
+        for row in (row for row in wanted if row.slice in allowed):
+            for window in windows(source, row.window_start, row.window_end):
+                yield window, row.slice
         return
     for slice in allowed:
         of_slice = [row for row in wanted if row.slice == slice and not _is_covered(row, known)]
@@ -144,10 +146,6 @@ def _open(
                 Window(min(row.window_start for row in of_slice), max(row.window_end for row in of_slice)),
                 slice,
             )
-
-
-def _is_as_it_would_be(source: Source, row: Known, allowed: Sequence[Mapping[str, str]]) -> bool:
-    return row.slice in allowed and list(windows(source, row.window_start, row.window_end)) == [row.window]
 
 
 def _is_covered(row: Known, known: Sequence[Known]) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from headgate.contract import Contract, Source
-from headgate.errors import DataError
+from headgate.errors import DataError, HeadgateError
 from headgate.ledger import get_run
 from headgate.ledger.fetch import (
     Fault,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("headgate.steps.fetch")
 WINDOWS_A_LANE = 25  # another process costs seconds; a window, a second and more
-NOT_THE_ANSWER = (ValueError, LookupError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,9 @@ def fetch_one(job: Job, ask: Ask, want: Want) -> Landed | Failed:
         return Failed("quota", str(error))
     except DataError as error:
         return Failed("rejected", str(error))
-    except NOT_THE_ANSWER as error:
+    except (HeadgateError, OSError, MemoryError):
+        raise
+    except Exception as error:  # whatever the provider's class makes of an answer, the next window waits
         log.exception("an answer cannot be read", provider=job.provider.name)
         return Failed("rejected", f"{title} answered what was not expected: {type(error).__name__}: {error}")
     job.services.ledger(
