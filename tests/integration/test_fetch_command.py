@@ -38,7 +38,9 @@ def road(
 
 def run(*arguments: str) -> tuple[int, Any]:
     outcome = CliRunner().invoke(app, ["fetch", DATASET, *arguments, "--json"], catch_exceptions=False)
-    return outcome.exit_code, json.loads(outcome.stdout)
+    lines = outcome.stdout.splitlines()
+    begin = next(place for place, line in enumerate(lines) if line in ("{", "[", "[]"))  # behind the log
+    return outcome.exit_code, json.loads("\n".join(lines[begin:]))
 
 
 def test_it_lists_what_it_would_ask_for_then_lands_it_and_a_run_loads_it(
