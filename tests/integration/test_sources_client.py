@@ -422,6 +422,26 @@ def test_a_cut_body_is_never_taken_from_the_cache(opened: Opened, server: Misbeh
     assert len(server.seen) == 2  # the third is fresh for an hour
 
 
+@pytest.mark.parametrize(
+    ("kind", "whole", "cut"),
+    [("application/json", b'[{"a": {"b": 1}}, {"a": [2]}]', 24), ("text/csv", b"a,b\r\n1,2\r\n3,4\r\n", 8)],
+)
+def test_what_ended_with_its_connection_is_never_taken_from_the_cache(
+    opened: Opened, server: Misbehaving, kind: str, whole: bytes, cut: int
+) -> None:
+    reply: dict[str, Any] = {"headers": {"ETag": '"1"'}, "framing": "connection", "content_type": kind}
+    server.on("/rows", Reply(whole, cut=cut, **reply), Reply(whole, **reply))
+    with opened() as client, client.ask(CALL).open() as body:
+        assert body.read() == whole
+
+
+def test_a_page_for_people_is_never_taken_from_the_cache(opened: Opened, server: Misbehaving) -> None:
+    lasting = {"Cache-Control": "public, max-age=3600"}
+    server.on("/rows", Reply(b"<html>back soon</html>", headers=lasting, content_type="text/html"), Reply())
+    with opened() as client:
+        assert client.ask(CALL).json() == {"rows": [1, 2, 3]}
+
+
 @pytest.mark.parametrize("provider", [WithToken(), WithClient()], ids=["token", "authorization"])
 def test_an_answer_to_somebody_is_not_kept(opened: Opened, server: Misbehaving, provider: Provider) -> None:
     server.on("/connect/token", token())

@@ -56,7 +56,8 @@ class Watched(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Without a named lifetime an answer is never fresh, and kept only if it can be asked whether it is.
 
-        ``unframed``: it ends with its connection.
+        ``unframed``: it ends with its connection, so that nobody knows whether it is whole. It is not kept
+        then, nor is a page for people: it would be the answer as long as its lifetime says.
         """
         response = self._network.handle_request(request)
         response.extensions["unframed"] = (
@@ -73,6 +74,10 @@ class Watched(httpx.BaseTransport):
 def _say_what_may_be_kept(response: httpx.Response) -> None:
     headers, unchanged = response.headers, response.status_code == 304
     said = headers.get("cache-control", "")
+    doubtful = response.extensions["unframed"] or "html" in headers.get("content-type", "")
+    if doubtful and not unchanged:
+        headers["cache-control"] = f"{said}, no-store, headgate".lstrip(", ")
+        return
     if "max-age" in said or "s-maxage" in said or "expires" in headers:
         return
     if unchanged and not said:
