@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 import time
 from dataclasses import asdict
 from datetime import date
+from types import ModuleType
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -27,16 +27,13 @@ SORRY = (
 
 def make_app(world: World) -> ASGIApp:
     """All stubs of one world."""
-    routes = [route for name in MODULES for route in provider_routes(name, world)]
+    routes = [route for module in modules() for route in module.routes(world)]
     return Faults(Starlette(routes=[*routes, *controls(world)]), world)
 
 
-def provider_routes(name: str, world: World) -> list[BaseRoute]:
-    """What a module serves; nothing where it is not written."""
-    if importlib.util.find_spec(f"tests.stubs.{name}") is None:
-        return []
-    module = importlib.import_module(f"tests.stubs.{name}")
-    return list(module.routes(world))
+def modules() -> list[ModuleType]:
+    """Of each family of providers: ``routes(world)``, and ``CREDENTIALS`` where it takes a login."""
+    return [importlib.import_module(f"tests.stubs.{name}") for name in MODULES]
 
 
 class Faults:

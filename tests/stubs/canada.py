@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.stubs.world import World
+from tests.stubs.world import World, days
 
 Feature = dict[str, Any]
 
@@ -155,7 +155,7 @@ def _features(world: World, collection: str, asked: Mapping[str, str]) -> list[F
         feature
         for station in STATIONS
         if station in wanted
-        for day in _days(first.date(), min(last.date(), world.today - timedelta(days=1)))
+        for day in days(first.date(), min(last.date(), world.today - timedelta(days=1)))
         for feature in make(world, station, day)
         if f"{first:%Y-%m-%d %H:%M:%S}" <= feature["properties"]["LOCAL_DATE"] <= f"{last:%Y-%m-%d %H:%M:%S}"
     ]
@@ -169,12 +169,6 @@ def _span(text: str) -> tuple[datetime, datetime]:
         first if start == ".." else datetime.fromisoformat(start),
         last if end == ".." else datetime.fromisoformat(end or start),
     )
-
-
-def _days(first: date, last: date) -> Iterator[date]:
-    while first <= last:
-        yield first
-        first += timedelta(days=1)
 
 
 def _properties(world: World, collection: str) -> frozenset[str] | None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.stubs.world import World
+from tests.stubs.world import World, days
 
 PREFIXES = {
     "land_covers": "landcovers",
@@ -70,13 +70,11 @@ def routes(world: World) -> list[BaseRoute]:
 
 def _results(world: World, protocol: str, first: date, last: date) -> Iterator[dict[str, Any]]:
     taken_back = _taken_back(world)
-    day = first
-    while day <= min(last, world.today):
+    for day in days(first, min(last, world.today)):
         for number in range(A_DAY):
             is_late = number == A_DAY - 1 and world.today < day + timedelta(days=10)
             if not is_late and (day, number) not in taken_back:
                 yield _result(world, protocol, day, number)
-        day += timedelta(days=1)
 
 
 def _taken_back(world: World) -> set[tuple[date, int]]:

@@ -17,8 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.stubs.noaa import days
-from tests.stubs.world import World
+from tests.stubs.world import World, days
 
 POWER, CMR = "nasa_power", "nasa_cmr"
 UNITS = {
@@ -169,7 +168,7 @@ class Cmr:
     async def deleted(self, request: Request) -> Response:
         """Since a date, within a year, all up to now."""
         since = request.query_params.get("revision_date", "")
-        if "," in since or _moment(since) < self.world.now - timedelta(days=366):
+        if "," in since or datetime.fromisoformat(since) < self.world.now - timedelta(days=366):
             return JSONResponse(
                 {"errors": [f"Only one revision date within one year is allowed, was {since}"]}, 400
             )
@@ -182,12 +181,13 @@ class Cmr:
                 "provider-id": "LPCLOUD",
             }
             for granule, at in self._deletions().values()
-            if at >= _moment(since)
+            if at >= datetime.fromisoformat(since)
         ]
         return JSONResponse(found, headers={"CMR-Hits": str(len(found))})
 
     def _found(self, collection: str | None, dates: str | None) -> list[Granule]:
-        first, last = map(_moment, (dates or "2000-01-01T00:00:00Z,2100-01-01T00:00:00Z").split(","))
+        span = (dates or "2000-01-01T00:00:00Z,2100-01-01T00:00:00Z").split(",")
+        first, last = map(datetime.fromisoformat, span)
         deleted = self._deletions()
         # A correction reaches back some days: of what was taken before, nothing has a revision in the span.
         taken = days(max(FIRST, first.date() - timedelta(days=REVISED)), min(last.date(), self.world.today))
@@ -211,10 +211,6 @@ class Cmr:
             granule = self._granule(self.world.today - timedelta(days=1), number % PER_DAY, None)
             self._deleted[granule.id] = (granule, datetime.combine(self.world.today, time(2), UTC))
         return self._deleted
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 def _umm(granule: Granule) -> dict[str, Any]:

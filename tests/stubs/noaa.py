@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tests.stubs.world import World
+from tests.stubs.world import World, days
 
 CREDENTIALS = {"HEADGATE_SOURCE_NOAA_CDO_TOKEN": "stubStubStubStubStubStubStubStub"}
 CDO, NCEI = "noaa_cdo", "ncei"
@@ -187,11 +187,6 @@ class Ncei:
                 row[name] = f"{value / parts:.1f}" if query.get("units") == "metric" else f"{value:>5}"
                 row |= {f"{name}_ATTRIBUTES": flags} if query.get("includeAttributes") == "true" else {}
         return row if len(row) > 2 else {}
-
-
-def days(first: date, last: date) -> list[date]:
-    """Both inclusive."""
-    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
 
 
 def _row(day: date, datatype: str, station: str, attributes: str, value: float) -> Row:

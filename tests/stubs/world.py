@@ -152,3 +152,8 @@ class World:
                 first += 1
             most = max(most, last - first + 1)
         return most
+
+
+def days(first: date, last: date) -> list[date]:
+    """From the first to the last, which is one of them."""
+    return [first + timedelta(days=count) for count in range((last - first).days + 1)]

@@ -29,9 +29,9 @@ def register(app: typer.Typer) -> None:
     app.command("run", help="Start a dataset's DAG in Airflow; with --wait follow it and show the books.")(
         run
     )
-    app.command("backfill", help="Run the DAG for past periods: each takes the objects that arrived in it.")(
-        backfill
-    )
+    app.command(
+        "backfill", help="Run the DAG for past periods: what arrived in each; of a source, what it lacks."
+    )(backfill)
 
 
 def put(
