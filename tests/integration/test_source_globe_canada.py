@@ -123,7 +123,7 @@ def test_a_failure_of_globe_loads_nothing_and_takes_nothing_away(
     assert road.rows("SELECT count(*) FROM earth.globe_land_covers") == [(116,)]
 
 
-@pytest.mark.parametrize("fault", ["html", "cut", "503", "429"])
+@pytest.mark.parametrize("fault", ["html", "cut"])
 def test_what_passes_is_asked_for_again(environment: Environment, world: Stubs, fault: str) -> None:
     road = make_source_road(environment, "geomet_daily", each=TORONTO)
     world.do("fault", provider="geomet", kind=fault, match="/items")
