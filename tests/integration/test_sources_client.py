@@ -442,15 +442,21 @@ def test_a_page_for_people_is_never_taken_from_the_cache(opened: Opened, server:
         assert client.ask(CALL).json() == {"rows": [1, 2, 3]}
 
 
+@pytest.mark.parametrize("said", ["max-age=3600", "public, max-age=3600", "must-revalidate", "s-maxage=60"])
 @pytest.mark.parametrize("provider", [WithToken(), WithClient()], ids=["token", "authorization"])
-def test_an_answer_to_somebody_is_not_kept(opened: Opened, server: Misbehaving, provider: Provider) -> None:
-    server.on("/connect/token", token())
-    server.on("/rows", Reply(headers={"Cache-Control": "max-age=3600", "ETag": '"1"'}))
+def test_neither_an_answer_to_somebody_nor_who_it_was_is_kept(
+    opened: Opened, server: Misbehaving, provider: Provider, said: str, tmp_path: Path
+) -> None:
+    server.on("/connect/token", token(SECRET))
+    server.on("/rows", Reply(headers={"Cache-Control": said, "ETag": '"1"'}))
     with opened(provider) as client:
         assert not client.ask(CALL).from_cache
         assert not client.ask(CALL).from_cache
     assert len(server.asked("/rows")) == 2
     assert "if-none-match" not in server.asked("/rows")[1].headers
+    assert SECRET not in b"".join(path.read_bytes() for path in (tmp_path / "cache").iterdir()).decode(
+        "latin-1"
+    )
 
 
 # --- the ledger away

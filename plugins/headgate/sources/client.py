@@ -141,18 +141,18 @@ class Client:
     def _request(self, call: Call) -> httpx.Request:
         if not call.path.startswith("/"):
             raise Fatal(f"the path of a call begins with a slash: {call.path!r}")
-        headers, extensions = dict(call.headers), {}
         if scope := self._oauth_scope(call):
-            self._bearer = headers["Authorization"] = self._tokens.header(scope)
-        elif own := self._provider.authenticate(call, self._plain_secrets()):
-            headers |= own
-            extensions = {"caching": {"rfc": NEVER_KEPT}}  # a cache does not know that it says who asks
+            self._bearer = self._tokens.header(scope)
+            signed: Mapping[str, str] = {"Authorization": self._bearer}
+        else:
+            signed = self._provider.authenticate(call, self._plain_secrets())
+        extensions = {"caching": {"rfc": NEVER_KEPT}} if signed else {}  # a cache would write these down, too
         return self._http.build_request(
             call.method,
             self._access.host(call.host) + call.path,
             params=_query(call),
             json=call.json,
-            headers=headers,
+            headers={**call.headers, **signed},
             timeout=timeouts(call.read_timeout),
             extensions=extensions,
         )

@@ -17,8 +17,7 @@ CONNECT_TIMEOUT: Final = 10.0  # seconds
 CACHED_BODY: Final = 64 * MIB  # larger ones are not kept
 CACHE_SIZE: Final = 512 * MIB
 CACHE_AGE: Final = 7 * 86_400.0  # seconds
-# Shared: an answer to a request with Authorization is kept only where the provider says `public`,
-# `must-revalidate` or `s-maxage` (RFC 9111, section 3.5).
+# Shared: what is `private` is not kept (RFC 9111, section 3); what answers a signed request never is.
 KEPT: Final = CacheOptions(shared=True, supported_methods=["GET"], allow_stale=False)
 ADDED: Final = re.compile(r"(^|, )no-(cache|store), headgate$")
 NEVER_KEPT: Final = CacheOptions(supported_methods=[])
