@@ -101,7 +101,7 @@ class Source:
         if status == 429 or status >= 500:
             raise Unavailable(self._told(f"status {status}"), named_wait(response.headers))
         if status != 200:
-            raise Fatal(self._told(f"status {status}: {_beginning(response)}"))
+            raise Fatal(self._told(f"status {status}: {self._access().hidden(_beginning(response))}"))
         if "html" in kind:
             raise Unavailable(self._told("a web page in place of positions"))
 
@@ -161,5 +161,10 @@ class Feed:
 
 
 def _beginning(response: httpx.Response) -> str:
-    """The first characters of a refusal."""
-    return next(response.iter_text(300), "").strip()
+    """The first characters of a refusal, as far as they come."""
+    import httpx
+
+    try:
+        return next(response.iter_text(300), "").strip()
+    except httpx.HTTPError:
+        return "no words"

@@ -33,10 +33,6 @@ from tests.stubs.host import Stubs, running_stubs
 RATE = 400.0
 PROGRAM = Path(sys.executable).with_name("headgate-consumer")
 PROVIDER = "barentswatch_ais"
-RECORDED = (
-    Path(os.environ.get("HEADGATE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
-    / "data/api/barentswatch/combined_full_json.txt"
-)
 
 
 @pytest.fixture(scope="module")
@@ -196,16 +192,15 @@ def test_positions_are_rows_and_books_are_by_minute(ais: Live, form: str) -> Non
     assert kinds == ["live"]
 
 
-def test_a_recording_of_the_service_is_read_byte_for_byte(ais: Live) -> None:
+def test_a_recording_of_the_service_is_read_byte_for_byte(ais: Live, recordings: Path) -> None:
     """500 positions as BarentsWatch sent them one day in 2023; two stand there twice."""
-    if not RECORDED.is_file():
-        pytest.skip(f"no recording {RECORDED}")
+    sent = (recordings / "barentswatch" / "combined_full_json.txt").read_bytes()
     ais.consume()
-    with serving(RECORDED.read_bytes()) as address:
+    with serving(sent) as address:
         variables = {f"HEADGATE_SOURCE_BARENTSWATCH_AIS_URL_{host}": address for host in ("LIVE", "ID")}
         assert ais.start("--until-idle", "3", **variables).wait(60) == 0
     ais.settle()
-    recorded = [json.loads(line) for line in RECORDED.read_bytes().splitlines()]
+    recorded = [json.loads(line) for line in sent.splitlines()]
     keys = {tuple(line[name] for name in ("mmsi", "msgtime", "latitude", "longitude")) for line in recorded}
     assert (len(recorded), ais.rows()) == (500, len(keys))
     [(read, inserted, quarantined, balanced)] = ais.sql(
@@ -351,3 +346,13 @@ def test_silence_and_a_gap_are_told_once(ais: Live) -> None:
         " - (body #>> '{data,gap_start}')::timestamptz) / 3600 FROM headgate.event WHERE kind = 'stream.gap'"
     )
     assert 5.9 < hours < 6.1
+
+
+def test_a_client_that_may_not_enter_is_told_what_to_set(ais: Live) -> None:
+    ais.stubs.do("fault", provider=PROVIDER, kind="403", times=1000, match="/v1/combined")
+    assert ais.start().wait(60) == 3
+    [(summary,)] = ais.sql(
+        "SELECT body #>> '{data,summary}' FROM headgate.event WHERE kind = 'consumer.stopped'"
+    )
+    assert "HEADGATE_SOURCE_BARENTSWATCH_AIS_CLIENT_ID" in summary
+    assert ais.variables["HEADGATE_SOURCE_BARENTSWATCH_AIS_CLIENT_SECRET"] not in ais.log.read_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -23,10 +22,6 @@ from headgate.message import decompress
 from headgate.paths import datasets_dir
 
 ARRIVED = datetime(2026, 11, 22, 16, 35, 20, tzinfo=UTC)
-RECORDED = (
-    Path(os.environ.get("HEADGATE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
-    / "data/api/barentswatch"
-)
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -176,11 +171,9 @@ def test_a_stream_is_read_to_where_half_of_its_positions_were_sent(layout: Layou
 
 
 @pytest.mark.parametrize("name", ["combined_full_json.txt", "combined_simple_json.txt"])
-def test_recordings_are_read_whole(layout: Layout, name: str) -> None:
+def test_recordings_are_read_whole(layout: Layout, recordings: Path, name: str) -> None:
     """500 and 326 lines as they were recorded; two stand there twice."""
-    if not RECORDED.is_dir():
-        pytest.skip(f"no recordings in {RECORDED}")
-    data = (RECORDED / name).read_bytes()
+    data = (recordings / "barentswatch" / name).read_bytes()
     framing = Ndjson()
     booking = booked(b"".join(framing.feed(data[at : at + 4096]) for at in range(0, len(data), 4096)), layout)
     documents = [json.loads(text) for text in data.splitlines() if text.strip() and is_json(text)]
