@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.contract import Source
+from headgate.errors import DataError
 from headgate.sources.keys import folder
 from headgate.sources.model import Want, Window
 from headgate.sources.windows import Asked, Known, wants, windows
+from headgate.steps.fetch import span_of
 from tests.tiny import contract
 
 MOMENTS = st.integers(1_500_000_000, 1_900_000_000).map(lambda second: datetime.fromtimestamp(second, UTC))
@@ -81,6 +83,20 @@ def test_nothing_before_since_or_from_until_on_is_asked_for() -> None:
     terms = source(window="month", since="2024-01-15", until="2024-02-10")
     found = list(windows(terms, at("2023-01-01"), at("2025-01-01")))
     assert found == [span("2024-01-15", "2024-02-01"), span("2024-02-01", "2024-02-10")]
+
+
+@pytest.mark.parametrize(
+    "last", ["2024-01-31", "20240131", "2024-W05-3", "2024-02-01T00:00", "2024-02-01T01+01"]
+)
+def test_a_last_day_is_asked_for_to_its_end_however_it_is_written(last: str) -> None:
+    assert span_of(source(), "2024-01-01", last, at("2024-03-01")) == span("2024-01-01", "2024-02-01")
+
+
+def test_dates_at_the_ends_of_the_calendar_are_no_crash() -> None:
+    now = at("2024-03-01")
+    assert span_of(source(), "2024-01-01", "9999-12-31", now).end >= now
+    with pytest.raises(DataError, match="is no day and no moment"):
+        span_of(source(), "0001-01-01T00:00+14:00", "", now)
 
 
 def test_every_slice_of_a_window_is_a_want() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -111,7 +111,7 @@ def span_of(source: Source, start: str, end: str, now: datetime) -> Window:
     if not start and source.since is None:
         raise DataError("say from when on: the contract's source has no `since`")
     begin = moment(start or str(source.since))
-    stop = moment(end) + timedelta(days=len(end) == 10) if end else now
+    stop = min(moment(end), now) + timedelta(days=is_day(end)) if end else now
     if stop <= begin:
         raise DataError(f"nothing lies between {begin:%Y-%m-%d %H:%M} and {stop:%Y-%m-%d %H:%M}")
     return Window(begin, stop)
@@ -121,9 +121,18 @@ def moment(text: str) -> datetime:
     """A day's beginning or a moment, as ISO 8601 writes it; without a zone it is UTC."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return to_second(found.replace(tzinfo=found.tzinfo or UTC))
+    except (ValueError, OverflowError):
         raise DataError(f"{text!r} is no day and no moment; write 2024-01-31 or 2024-01-31T12:00") from None
-    return to_second(found.replace(tzinfo=found.tzinfo or UTC))
+
+
+def is_day(text: str) -> bool:
+    """Whether a text that ``moment`` takes is a day, in any form of ISO 8601: 20240131, 2024-W05-3."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def to_second(moment: datetime) -> datetime:
