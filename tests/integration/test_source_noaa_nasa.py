@@ -22,7 +22,6 @@ from tests.stubs.host import Stubs
 TODAY = date(2024, 3, 10)
 FEBRUARY = (date(2024, 2, 1), date(2024, 2, 29))
 MARCH = (date(2024, 3, 1), date(2024, 3, 31))
-AKRON = {"datasetid": ["GHCND"], "stationid": ["GHCND:USW00014895"]}
 EVERYWHERE = {"datasetid": ["GHCND"]}
 POINT = {"community": ["RE"], "point": ["35.79,-105.78"]}
 

@@ -36,7 +36,6 @@ STANDARD = {
     "skipGeometry",
     "resulttype",
 }
-TIME_FIELDS = {"climate-daily": "LOCAL_DATE", "climate-hourly": "LOCAL_DATE"}
 BEHIND_UTC = timedelta(hours=5)
 
 
