@@ -53,10 +53,10 @@ class Headgate:
 
 @pytest.fixture(scope="package")
 def headgate() -> Iterator[Headgate]:
-    """`headgate up` in a new home of its own, `headgate down` at the end."""
+    """`headgate up` in a new home of its own, with stub providers; `headgate down` at the end."""
     stack = Headgate(PROJECT / ".headgate" / "acceptance")
     stack("down", check=False)  # what a killed run left
     shutil.rmtree(stack.home, ignore_errors=True)
-    stack("up")
+    stack("up", "--with-stubs")
     yield stack
     stack("down")
