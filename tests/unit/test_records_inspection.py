@@ -369,14 +369,15 @@ def test_bad_json_lines_stop_only_themselves() -> None:
     [
         '{"code": "2", "year": 2018, "name": "\\ud83d"}',
         '{"code": "2", "year": 2018, "\\udc00": 1}',
+        '{"code": "2", "year": "2018\\u0000"}',
         '{"a":' * 9_999,
     ],
 )
 def test_lines_that_no_text_can_hold_stop_only_themselves(bad: str) -> None:
-    good = '{"code": "1", "year": 2018, "name": "\\ud83d\\ude00"}'
+    good = '{"code": "1", "year": 2018, "name": "\\ud83d\\ude00 \\\\u0000"}'
     found = read("\n".join([bad, good]).encode(), key="plants/a.ndjson")
     assert found.rules == [(1, "json")]
-    assert [row["name"] for row in found.rows] == ["\N{GRINNING FACE}"]
+    assert [row["name"] for row in found.rows] == ["\N{GRINNING FACE} \\u0000"]
 
 
 def test_a_key_that_first_comes_late_is_read_all_the_same() -> None:

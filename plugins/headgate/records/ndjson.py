@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -26,6 +27,7 @@ from headgate.records.tracing import CR, LF, Rules
 from headgate.records.violations import Violations, merge_rejects, rejects_table
 
 _SAMPLED_LINES = 1000
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it; not behind an escaped backslash
 _PIECE_BYTES = MIB  # Python objects take about ten times their text
 
 
@@ -186,12 +188,16 @@ def _load(
 
 
 def _require_characters(line: str, document: Any) -> None:
-    """Raise ``ValueError`` for half of a surrogate pair, which JSON can escape and no text can hold.
+    """Raise ``ValueError`` for what JSON can escape and a text of Postgres cannot hold.
 
-    Whoever cuts a text at so many UTF-16 units, as JavaScript and C# do, sends such halves.
+    That is NUL, and half of a surrogate pair: whoever cuts a text at so many UTF-16 units, as JavaScript and
+    C# do, sends such halves.
     """
     if "\\u" in line:
-        json.dumps(document, ensure_ascii=False).encode()
+        written = json.dumps(document, ensure_ascii=False)
+        written.encode()
+        if _NUL.search(written):
+            raise ValueError("a text has the character NUL")
 
 
 def _add_bad_lines(
