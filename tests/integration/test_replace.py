@@ -382,7 +382,7 @@ VERSIONS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(versions=VERSIONS, data=st.data())
 def test_any_sequence_of_versions_leaves_the_table_equal_to_the_last_ones(
     things: Things, versions: list[tuple[str, dict[str, int], int, bool]], data: st.DataObject
