@@ -236,7 +236,7 @@ LOADED = [
         "nul_escape.ndjson",
         json_lines(plant(410), plant(411, name="A\0B"), plant(412)),
         [410, 412],
-        [Bad(2, 2, "sqlstate:22021", "0x00", json_line(plant(411, name="A\0B")), "load")],
+        [Bad(2, 2, "json", "the character NUL", json_line(plant(411, name="A\0B")))],
     ),
     Loaded(
         "codes_below_names.csv",

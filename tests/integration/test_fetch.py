@@ -20,6 +20,7 @@ from headgate.contract.registry import apply_contract
 from headgate.db import connect, transaction
 from headgate.errors import Retriable
 from headgate.ledger import Run
+from headgate.ledger.fetch import wanted_of_lane
 from headgate.sources import landing
 from headgate.sources.keys import Place
 from headgate.sources.landing import manifest_key
@@ -298,6 +299,27 @@ def test_pages_that_never_end_fail_their_window(
 
     assert (books.state, len(tiny_server.asked)) == ("failed", 4)
     assert "sends the page before page-00002 again" in (books.run.reason or "")
+
+
+def test_what_the_command_line_could_not_have_a_run_still_asks_for(
+    road: SourceRoad, tiny_server: TinyServer, consuming: None
+) -> None:
+    from headgate.sources.catalogue import provider
+
+    tiny_server.put("a", "2024-01-01", 1)
+    request = road.request(**{"from": "2024-01-01", "to": "2024-01-01"})
+    [share] = road.plan(request)
+    source = road.contract.source
+    assert source is not None
+    rows = road.services.ledger(wanted_of_lane, share.run_id, share.lane)
+    tiny_server.down = (400, "not now")
+    by_hand = fetching.Job(road.services, road.contract, provider("tiny"), None, routine=True)
+    fetching.fetch_all(by_hand, [fetching.want_of(source, row) for row in rows])
+    tiny_server.down = None
+
+    fetching.fetch(road.services, share)
+
+    assert rows_of(road.load(request)) == {"read": 1, "inserted": 1}
 
 
 def test_an_answer_that_is_broken_inside_does_not_stop_the_windows_behind_it(
