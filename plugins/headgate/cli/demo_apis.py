@@ -37,6 +37,7 @@ def demo_apis() -> None:
     """Fetch all, show the books; a backfill twice, which changes nothing; a correction, which is counted."""
     step("Start the private stack with stub providers in the place of the APIs")
     headgate("up", "--with-stubs")
+    settings.cache_clear()  # it has just written them
     headgate("sources", "list")
     last = datetime.now(UTC).date() - timedelta(days=1)
     first = last - timedelta(days=DAYS - 1)
