@@ -985,6 +985,7 @@ CREATE TABLE headgate.source (
     trial_until timestamp with time zone,
     held_until timestamp with time zone,
     held_reason text,
+    held_down boolean DEFAULT false NOT NULL,
     CONSTRAINT source_state_check CHECK ((state = ANY (ARRAY['closed'::text, 'half-open'::text, 'open'::text])))
 );
 ALTER TABLE headgate.source OWNER TO headgate_owner;

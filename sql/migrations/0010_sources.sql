@@ -9,7 +9,8 @@ CREATE TABLE headgate.source (
     opened_at   timestamptz,
     trial_until timestamptz,                          -- one call tries whether it is back; others wait until then
     held_until  timestamptz,                          -- asked for patience: nobody calls before
-    held_reason text
+    held_reason text,
+    held_down   boolean     NOT NULL DEFAULT false    -- it is down for so long by its own word, not asked too often
 );
 
 -- One row a call, for as long as a limit looks back. The provider counted it before counted_at at the latest,

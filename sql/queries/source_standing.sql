@@ -10,7 +10,8 @@ SELECT
         extract(epoch FROM opened_at + %(rest)s * interval '1 second' - clock_timestamp()), 0
     )::float8 AS rest_left,
     coalesce(extract(epoch FROM held_until - clock_timestamp()), 0)::float8 AS hold_left,
-    held_reason
+    held_reason,
+    held_down
 FROM headgate.source
 WHERE provider = %(provider)s
 FOR UPDATE

@@ -215,6 +215,18 @@ def test_a_long_wait_ends_the_fetch_and_nobody_asks_meanwhile(opened: Opened, se
     assert len(server.seen) == 1
 
 
+def test_a_provider_that_says_how_long_it_is_down_is_away_and_not_used_up(
+    opened: Opened, server: Misbehaving
+) -> None:
+    server.on("/rows", Reply(b"maintenance", 503, {"Retry-After": "3600"}))
+    with opened() as client, opened() as other:
+        with pytest.raises(Unavailable, match=r"it wants to be asked again in 3,600 s"):
+            client.ask(CALL)
+        with pytest.raises(Unavailable, match=r"is not asked for 3,[56]"):
+            other.ask(CALL)
+    assert len(server.seen) == 1
+
+
 def test_a_quota_of_the_day_ends_the_fetch(opened: Opened, server: Misbehaving, database: Database) -> None:
     server.on("/rows", Reply(b'{"message": "request limit of 10000 per day."}', 429))
     with opened(Moody()) as client:

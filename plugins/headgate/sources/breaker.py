@@ -29,7 +29,7 @@ LONGEST_REASON: Final = 500  # characters
 
 
 class Open(Unavailable):
-    """The breaker is open: nothing was asked."""
+    """Asking is of no use for a while: the breaker is open, or the provider said how long it is down."""
 
 
 class Busy(Unavailable):
@@ -49,6 +49,7 @@ class Seen:
     rest_left: float
     hold_left: float
     held_reason: str | None
+    held_down: bool
 
     @property
     def closed(self) -> bool:
@@ -67,7 +68,7 @@ class Breaker:
         self._provider, self._settings, self._ledger = provider, settings, ledger
 
     def admit(self, longest: float) -> Turn:
-        """A turn to ask. ``Open`` when nobody may, ``QuotaUsed`` when the provider wants long patience.
+        """A turn to ask. ``Open`` when the provider is left alone, ``QuotaUsed`` when it was asked too often.
 
         ``longest``: seconds after which another may try a failing provider when this one never settles.
         """
@@ -78,15 +79,15 @@ class Breaker:
             raise self._open(standing)
         return Turn(self._provider, self._settings, self._ledger, standing)
 
-    def hold(self, seconds: float, reason: str) -> None:
-        """Nobody asks before that."""
-        self._ledger(hold, self._provider.name, seconds, reason)
+    def hold(self, seconds: float, reason: str, *, down: bool) -> None:
+        """Nobody asks before that: the provider is ``down`` for so long, or was asked too often."""
+        self._ledger(hold, self._provider.name, seconds, reason, down=down)
 
     def _wait(self, standing: Seen) -> None:
         if standing.hold_left > self._settings.sources_wait_seconds:
-            raise QuotaUsed(
-                f"{self._provider.title} is not asked for {standing.hold_left:,.0f} s: {standing.held_reason}"
-            )
+            wait = standing.hold_left
+            text = f"{self._provider.title} is not asked for {wait:,.0f} s: {standing.held_reason}"
+            raise Open(text, wait) if standing.held_down else QuotaUsed(text)
         time.sleep(standing.hold_left)
 
     def _open(self, standing: Seen) -> Open:
@@ -217,9 +218,9 @@ def answered(conn: Connection, provider: str) -> None:
         cursor.execute(query("source_answered"), {"provider": provider})
 
 
-def hold(conn: Connection, provider: str, seconds: float, reason: str) -> None:
+def hold(conn: Connection, provider: str, seconds: float, reason: str, *, down: bool) -> None:
     """Nobody asks the provider for so long."""
-    values = {"provider": provider, "seconds": seconds, "reason": reason[:LONGEST_REASON]}
+    values = {"provider": provider, "seconds": seconds, "reason": reason[:LONGEST_REASON], "down": down}
     with transaction(conn) as cursor:
         cursor.execute(query("source_hold"), values)
 

@@ -127,15 +127,17 @@ class Client:
             return self._patient(error)
 
     def _patient(self, error: HeadgateError) -> HeadgateError:
+        down = isinstance(error, Unavailable) and not isinstance(error, Busy)
         wait = error.retry_after if isinstance(error, Unavailable) else None
         if wait and wait > self._settings.sources_wait_seconds:
-            error = QuotaUsed(f"{error}; it wants to be asked again in {wait:,.0f} s")
+            text = f"{error}; it wants to be asked again in {wait:,.0f} s"
+            error = Open(text, wait) if down else QuotaUsed(text)
         if isinstance(error, Busy):
             wait = wait or self._settings.sources_backoff_seconds
         if isinstance(error, QuotaUsed):
             wait = wait or QUOTA_PAUSE
         if wait:
-            self._breaker.hold(min(wait, LONGEST_PAUSE), str(error))
+            self._breaker.hold(min(wait, LONGEST_PAUSE), str(error), down=down)
         return error
 
     def _request(self, call: Call) -> httpx.Request:
