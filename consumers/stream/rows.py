@@ -20,6 +20,7 @@ from headgate.records import (
     ParsedChunk,
     Violations,
     csv_text,
+    empty_ndjson,
     encode_batches,
     find_duplicates,
     key_hashes,
@@ -51,19 +52,10 @@ class Layout:
 def layout_of(contract: Contract, version: int, max_record_bytes: int) -> Layout:
     """Every column of the contract is there in every batch: a key that a line lacks is null."""
     names = [column.name for column in contract.columns]
-    inspection = Inspection(
-        format="ndjson",
-        compression=None,
-        delimiter="",
-        encoding="utf-8",
+    inspection = replace(
+        empty_ndjson(max_record_bytes),
         header=tuple(column.aliases[0] for column in contract.columns),
         columns={name: place for place, name in enumerate(names)},
-        derived={},
-        unknown=(),
-        shadowed=(),
-        header_rows=0,
-        line_is_record=False,
-        max_record_bytes=max_record_bytes,
     )
     rescued = ["_rescued"] if contract.rescues else []
     return Layout(contract, version, inspection, (ROW_NUMBER, *names, *rescued))

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from headgate.contract.model import (
@@ -27,6 +27,7 @@ from headgate.contract.model import (
     Refuse,
     Source,
     UnitRule,
+    WindowSize,
 )
 from headgate.errors import Fatal
 
@@ -57,7 +58,6 @@ COLUMN_PROPERTIES = frozenset(
 SOURCE_PROPERTIES = frozenset(
     {"provider", "endpoint", "parameters", "each", "window", "since", "until", "reread", "overlap", "lag"}
 )
-WINDOWS = ("hour", "day", "week", "month", "year", "interval")
 RETENTION = frozenset({"receipts", "staging", "errors", "alerts", "events"})
 RESERVED = "system"
 
@@ -269,7 +269,7 @@ def _source(terms: Mapping[str, Any]) -> Source:
         endpoint=str(terms["endpoint"]),
         parameters=dict(terms.get("parameters") or {}),
         each={name: tuple(map(str, values)) for name, values in (terms.get("each") or {}).items()},
-        window=_one_of(terms.get("window", "interval"), WINDOWS, "source: window"),
+        window=_one_of(terms.get("window", "interval"), get_args(WindowSize), "source: window"),
         since=_day(terms.get("since"), "since"),
         until=_day(terms.get("until"), "until"),
         reread=terms.get("reread", 0),

@@ -13,7 +13,7 @@ from headgate.records.keys import (
     find_duplicates,
     key_hashes,
 )
-from headgate.records.model import ChunkPlan, Inspection, Limits, ParsedChunk, Sink
+from headgate.records.model import ChunkPlan, Inspection, Limits, ParsedChunk, Sink, empty_ndjson
 from headgate.records.parse import parse_chunk, raw_records, reject_rows
 from headgate.records.refused import Refused
 from headgate.records.rescue import escaped
@@ -34,6 +34,7 @@ __all__ = [
     "csv_pieces",
     "csv_text",
     "decode_keys",
+    "empty_ndjson",
     "encode_batches",
     "encode_keys",
     "escaped",

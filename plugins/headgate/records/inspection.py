@@ -19,7 +19,7 @@ from headgate.records.header import (
     no_header,
     split_record,
 )
-from headgate.records.model import MIB, Inspection, Limits, Readable, Sink
+from headgate.records.model import MIB, Inspection, Limits, Readable, Sink, empty_ndjson
 from headgate.records.refused import Refused
 from headgate.records.tracing import Rules, trace
 from headgate.sources.keys import Place, place_of
@@ -89,13 +89,13 @@ def _read_landed(
     reader: PeekableReader, key: str, place: Place, contract: Contract, limits: Limits, sink: Sink
 ) -> Inspection:
     """The body of an API's answer: the records that its provider finds in it, as JSON lines."""
-    from headgate.records.ndjson import nothing, read_ndjson
+    from headgate.records.ndjson import read_ndjson
     from headgate.sources.reader import RecordLines
 
     body = DecompressingReader(reader, "gzip", key)
     lines = PeekableReader(RecordLines(contract, place, key, body))
     if not lines.peek(1):
-        return replace(nothing(limits), compression="gzip")
+        return replace(empty_ndjson(limits.max_record_bytes), compression="gzip")
     return replace(read_ndjson(lines, key, contract, limits, sink), compression="gzip")
 
 

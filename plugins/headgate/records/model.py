@@ -117,3 +117,21 @@ class ParsedChunk:
         """The table as it is sent: what there are texts of, as these."""
         columns = [self.texts.get(name, self.table[name]) for name in self.table.column_names]
         return pa.table(columns, names=self.table.column_names)
+
+
+def empty_ndjson(max_record_bytes: int) -> Inspection:
+    """The inspection of NDJSON without any record: it has no header, and that is no drift."""
+    return Inspection(
+        format="ndjson",
+        compression=None,
+        delimiter="",
+        encoding="utf-8",
+        header=(),
+        columns={},
+        derived={},
+        unknown=(),
+        shadowed=(),
+        header_rows=0,
+        line_is_record=False,
+        max_record_bytes=max_record_bytes,
+    )

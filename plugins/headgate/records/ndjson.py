@@ -19,7 +19,16 @@ from headgate.records.compression import PeekableReader
 from headgate.records.cutting import BLOCK_BYTES, Cutter
 from headgate.records.dialect import BOM
 from headgate.records.header import Header, check_header, named, no_header
-from headgate.records.model import MIB, ChunkPlan, Inspection, Int64s, Limits, ParsedChunk, Sink
+from headgate.records.model import (
+    MIB,
+    ChunkPlan,
+    Inspection,
+    Int64s,
+    Limits,
+    ParsedChunk,
+    Sink,
+    empty_ndjson,
+)
 from headgate.records.rescue import rescued_column
 from headgate.records.rows import Reading, Typed, type_rows
 from headgate.records.structure import check_structure, raw_texts
@@ -46,39 +55,15 @@ def read_ndjson(
     rules = Rules(delimiter=0, limit=limits.max_record_bytes, quoting=False)
     cutter = Cutter(rules, limits, offset=start, first_line=1, sink=sink)
     cutter.cut(reader.read(BLOCK_BYTES)[start:], reader)
-    return Inspection(
-        format="ndjson",
-        compression=None,
-        delimiter="",
-        encoding="utf-8",
+    return replace(
+        empty_ndjson(limits.max_record_bytes),
         header=(*names, *list(columns)[len(match.columns) :]),
         columns=columns,
         derived=dict(match.derived),
         unknown=tuple(named(match.unknown)),
         shadowed=match.shadowed,
-        header_rows=0,
-        line_is_record=False,
-        max_record_bytes=limits.max_record_bytes,
         records=cutter.records - cutter.blank_lines,
         chunks=tuple(cutter.plans),
-    )
-
-
-def nothing(limits: Limits) -> Inspection:
-    """The inspection of an answer without any record: it has no header, and that is no drift."""
-    return Inspection(
-        format="ndjson",
-        compression=None,
-        delimiter="",
-        encoding="utf-8",
-        header=(),
-        columns={},
-        derived={},
-        unknown=(),
-        shadowed=(),
-        header_rows=0,
-        line_is_record=False,
-        max_record_bytes=limits.max_record_bytes,
     )
 
 

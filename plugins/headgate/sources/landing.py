@@ -60,9 +60,9 @@ def land(store: ObjectStore, contract: Contract, provider: Provider, ask: Ask, w
     """Ask for all that is wanted and land each page as it comes; what the provider raises passes through.
 
     A page that is there already with the same content is not put again; of a provider whose bodies say when
-    they were made its records are the content. Pages of an earlier fetch that are
-    not among the answers any more become empty bodies, once all answers are landed. Raises ``Rejected`` where
-    a page is the one before it again.
+    they were made its records are the content. Pages of an earlier fetch that are not among the answers any
+    more become empty bodies, once all answers are landed. Raises ``Rejected`` where a page is the one before
+    it again.
     """
     keys: set[str] = set()
     new, before = 0, NOTHING
