@@ -24,9 +24,9 @@ def faults_home() -> Path:
 
 
 @contextmanager
-def running_servers() -> Iterator[Servers]:
+def running_servers(home: Path | None = None) -> Iterator[Servers]:
     """PostgreSQL, RabbitMQ and S3 of the drills; ended afterwards, unless ``HEADGATE_TEST_KEEP`` is set."""
-    stack = Stack(faults_home())
+    stack = Stack(home or faults_home())
     with in_use(stack):
         postgres.make_databases(stack.ports, stack.secrets)
         yield Servers(stack, stack.ports, stack.secrets)

@@ -15,11 +15,13 @@ from headgate.logs import configure
 from headgate.sources.model import Limit
 from tests.integration.plain import CALL, Opened, Plain
 
+A_SECOND, A_DAY = 5, 10_000
+
 
 class Limited(Plain):
-    """As NOAA has it, with a day that is soon used up."""
+    """As NOAA has it."""
 
-    limits: ClassVar[tuple[Limit, ...]] = (Limit(5, 1.0), Limit(40, 86_400.0))
+    limits: ClassVar[tuple[Limit, ...]] = (Limit(A_SECOND, 1.0), Limit(A_DAY, 86_400.0))
 
 
 def ask(url: str, home: Path, calls: int) -> list[str]:
