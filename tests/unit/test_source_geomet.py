@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -227,6 +227,26 @@ def test_a_station_that_moved_is_another_row_of_the_day(geomet: PlainAsker) -> N
     assert len({row["id"] for row in found.rows}) == 58
     assert {row["station_name"] for row in found.rows} == {"MONTREAL INTL A"}
     assert found.rejects == []
+
+
+@pytest.mark.parametrize(
+    ("collection", "id"),
+    [
+        ("climate-daily", "6104027.2015.1.1"),
+        ("climate-hourly", "6104027.2015.1.1.0"),
+        ("climate-monthly", "4337.2015.1"),
+        ("climate-normals", "4337.1.1"),
+    ],
+)
+def test_a_record_has_the_id_that_its_collection_gives_it(collection: str, id: str) -> None:
+    """Some build it from the climate identifier, some from the number of the station."""
+    contract = contract_of("geomet_daily")
+    assert contract.source is not None
+    asked = replace(contract, source=replace(contract.source, endpoint=collection))
+    station = {"CLIMATE_IDENTIFIER": "6104027", "STN_ID": 4337}
+    feature = {"id": id, "geometry": None, "properties": {"ID": id, **station}}
+    [row] = read(asked, {"features": [feature]}).rows
+    assert (row["id"], row["climate_identifier"], row["station_number"]) == (id, "6104027", "4337")
 
 
 def test_a_record_that_was_asked_for_alone_is_one_row() -> None:
