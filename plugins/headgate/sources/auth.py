@@ -76,7 +76,7 @@ class Tokens:
             raise self._refusal(error) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # nobody there, or no JSON
             raise Unavailable(self._told(access.hidden(_in_words(error)))) from None
-        if not isinstance(token.get("access_token"), str):
+        if not re.fullmatch("[!-~]+", str(token.get("access_token") or "")):  # what a header can hold
             raise Unavailable(self._told("an answer without a token"))
         return token
 

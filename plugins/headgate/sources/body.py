@@ -5,18 +5,20 @@ from __future__ import annotations
 import gzip
 import hashlib
 import time
+import zlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import ijson
 
+from headgate.records.model import MIB
 from headgate.sources.model import Answer, Unavailable
 
 LONGEST: Final = 3600.0  # seconds that a body may take
-SLOW: Final = (60.0, 1024.0)  # after so many seconds, fewer bytes a second than this are no answer
+SLOWEST: Final = 1024.0  # bytes a second
 SPACE: Final = b" \t\r\n"
 
 
@@ -31,8 +33,38 @@ class Body:
     ends_line: bool
 
 
-def keep(pieces: Iterable[bytes], path: Path) -> Body:
-    """Write the pieces to a gzip file that depends on nothing else. ``Unavailable`` when they only drip."""
+def unpacked(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
+    """The content of what came in this content coding, in small blocks however far it was packed.
+
+    Raises ``Unavailable`` for gzip that is damaged or ends in the middle, and for codings that nobody asked
+    for: a few bytes of them, or of one within the other, may unpack to more than the memory holds.
+    """
+    if coding in ("", "identity"):
+        yield from pieces
+        return
+    if coding not in ("gzip", "x-gzip"):
+        raise Unavailable(f"it comes packed as {coding}, which was not asked for")
+    member: Any = None
+    try:
+        for piece in pieces:
+            while piece:
+                member = member or zlib.decompressobj(wbits=31)
+                yield member.decompress(piece, MIB)
+                if member.eof:
+                    piece, member = member.unused_data, None
+                else:
+                    piece = member.unconsumed_tail
+    except zlib.error as error:
+        raise Unavailable(f"its gzip is damaged ({error})") from None
+    if member is not None:
+        raise Unavailable("its gzip ends in the middle")
+
+
+def keep(pieces: Iterable[bytes], path: Path, patience: float) -> Body:
+    """Write the pieces to a gzip file that depends on nothing else.
+
+    ``Unavailable`` when they only drip for longer than the patience (seconds).
+    """
     digest, size, first, last, end = hashlib.sha256(), 0, b"", b"", b""
     started = time.monotonic()
     with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
@@ -43,7 +75,7 @@ def keep(pieces: Iterable[bytes], path: Path) -> Body:
             if seen := piece.strip(SPACE):
                 first, last = first or seen[:1], seen[-1:]
             end = piece[-1:] or end
-            _require_flow(size, time.monotonic() - started)
+            _require_flow(size, time.monotonic() - started, patience)
     return Body(size, digest.hexdigest(), first, last, end == b"\n")
 
 
@@ -78,7 +110,6 @@ def _broken_json(answer: Answer, body: Body, *, thorough: bool) -> str | None:
     return None
 
 
-def _require_flow(size: int, seconds: float) -> None:
-    grace, least = SLOW
-    if seconds > LONGEST or (seconds > grace and size < least * seconds):
+def _require_flow(size: int, seconds: float, patience: float) -> None:
+    if seconds > LONGEST or (seconds > patience and size < SLOWEST * seconds):
         raise Unavailable(f"only {size:,} bytes came in {seconds:,.0f} s")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -44,10 +44,11 @@ class Seen:
     forced: bool
     failures: int
     reason: str | None
-    opened_at: datetime | None
     trial_left: float
     rest_left: float
+    rests_until: datetime | None
     hold_left: float
+    held_until: datetime | None
     held_reason: str | None
     held_down: bool
 
@@ -85,17 +86,25 @@ class Breaker:
 
     def _wait(self, standing: Seen) -> None:
         if standing.hold_left > self._settings.sources_wait_seconds:
-            wait = standing.hold_left
-            text = f"{self._provider.title} is not asked for {wait:,.0f} s: {standing.held_reason}"
-            raise Open(text, wait) if standing.held_down else QuotaUsed(text)
+            text = f"{self._not_asked(standing.held_until)}: {standing.held_reason}"
+            raise Open(text, standing.hold_left) if standing.held_down else QuotaUsed(text)
         time.sleep(standing.hold_left)
 
     def _open(self, standing: Seen) -> Open:
         name, title = self._provider.name, self._provider.title
         if standing.forced:
             return Open(f"{title} is not asked, {standing.reason}; `headgate sources reset {name}` ends it")
-        wait = max(standing.rest_left, standing.trial_left)
-        return Open(f"{title} is not asked for {wait:,.0f} s, as it fails: {standing.reason}", wait)
+        if standing.trial_left > 0:
+            text = f"{title} is not asked while one call tries whether it is back"
+            return Open(f"{text}: {standing.reason}", standing.trial_left)
+        return Open(
+            f"{self._not_asked(standing.rests_until)}, as it fails: {standing.reason}", standing.rest_left
+        )
+
+    def _not_asked(self, until: datetime | None) -> str:
+        """Until when, not for how long: what is noted of many windows is the same, and is told once."""
+        assert until is not None
+        return f"{self._provider.title} is not asked until {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Turn:

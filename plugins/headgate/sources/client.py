@@ -29,6 +29,7 @@ from headgate.sources.model import Answer, Call, Provider, QuotaUsed, Rejected, 
 from headgate.sources.patience import named_wait
 
 REDIRECTS: Final = 5
+ANSWERS: Final = (200, 203, 204)  # what is made later (202) or a part of it (206) is none
 QUOTA_PAUSE: Final = 900.0  # seconds that nobody asks where a quota is used up and no time is named
 LONGEST_PAUSE: Final = 86_400.0  # of those a provider names; absurd ones end with the day
 LONGEST_BACKOFF: Final = 30.0
@@ -79,10 +80,21 @@ class Client:
     def ask(self, call: Call) -> Answer:
         """The provider's answer to a call, after as many attempts as the settings allow.
 
+        A provider that still asks for patience then, and never says how much, is left alone for a while.
         Raises ``Unavailable`` (the provider is away, or its breaker is open), ``QuotaUsed``, ``Rejected``,
         ``Fatal`` (credentials that are refused), ``Retriable`` (the ledger or the disk is away).
         """
-        return self._retrying(self._signed_in, call)
+        try:
+            return self._retrying(self._signed_in, call)
+        except Busy as error:
+            if error.retry_after:
+                raise
+            raise self._patient(QuotaUsed(f"{error}, however often it is asked")) from None
+
+    def clear(self) -> None:
+        """Remove the bodies that are left."""
+        for path in self._folder.iterdir():
+            path.unlink()
 
     def _signed_in(self, call: Call) -> Answer:
         """A token may end or be withdrawn before its time: one refusal is answered by a new one."""
@@ -198,7 +210,9 @@ class Client:
         path = self._folder / f"{next(self._numbers)}.gz"
         try:
             try:
-                body = bodies.keep(response.iter_bytes(), path)
+                coding = response.headers.get("content-encoding", "").strip().lower()
+                content = bodies.unpacked(response.iter_raw(), coding)
+                body = bodies.keep(content, path, call.read_timeout)
             except Unavailable as error:
                 raise Unavailable(self._told(call, str(error))) from None
             answer = _answer(call, response, path, body)
@@ -209,6 +223,7 @@ class Client:
                 raise problem
         except BaseException:
             path.unlink(missing_ok=True)
+            self._http.forget(response.request)
             raise
         return answer
 
@@ -220,7 +235,7 @@ class Client:
             error = self._by_status(answer) or Unavailable(self._said(answer, "an answer of another kind"))
         if error is None:
             return None
-        error.args = (self._access.hidden(str(error)),)
+        error.args = (self._hidden(str(error)),)
         if isinstance(error, Unavailable):
             wait = error.retry_after or named_wait(answer.headers)
             return (Busy if answer.status == 429 else Unavailable)(str(error), wait)
@@ -228,7 +243,7 @@ class Client:
 
     def _by_status(self, answer: Answer) -> Exception | None:
         status = answer.status
-        if status < 300:
+        if status in ANSWERS:
             html = answer.content_type == "text/html"
             return Unavailable(self._said(answer, "a page for people in place of data")) if html else None
         if status in (401, 403) and self._provider.credential != "none":
@@ -247,11 +262,16 @@ class Client:
         text = answer.head(4096).decode("utf-8", errors="replace")
         if text.lstrip().startswith("<"):
             text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
-        words = " ".join(text.split())[:SAID]
+        words = self._hidden(" ".join(text.split()))[:SAID]
         return self._told(answer.call, f"{what}: {words}" if words else what)
 
     def _told(self, call: Call, what: str) -> str:
-        return self._access.hidden(f"{self._about(call)}: {what}")
+        return self._hidden(f"{self._about(call)}: {what}")
+
+    def _hidden(self, text: str) -> str:
+        """Without our secrets, the bearer token of the moment among them."""
+        token = self._bearer.removeprefix("Bearer ")
+        return self._access.hidden(text.replace(token, "…") if token else text)
 
     def _about(self, call: Call) -> str:
         return f"{self._provider.title}, {call.method} {call.path}"

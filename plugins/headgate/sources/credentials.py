@@ -119,6 +119,8 @@ class _Values:
 
     def secret(self, name: str) -> SecretStr | None:
         text = self._text(name)
+        if not text.isprintable() or (name == "token" and not text.isascii()):
+            raise Fatal(f"{variable(self._provider, name)} holds what no secret has, such as a second line")
         return SecretStr(text) if text else None
 
     def _text(self, name: str) -> str:

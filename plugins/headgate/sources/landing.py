@@ -94,8 +94,6 @@ def _one_at_a_time(pages: Iterator[Page]) -> Iterator[Page]:
             last.unlink(missing_ok=True)
         yield page
         last = page.answer.body
-    if last is not None:
-        last.unlink(missing_ok=True)
 
 
 def manifest_key(key: str) -> str:

@@ -51,7 +51,7 @@ def _lines(contract: Contract, place: Place, key: str, stream: _Stream) -> Itera
     try:
         for record in reader.records(where, body):
             yield line_of(record)
-    except HeadgateError:
+    except (HeadgateError, OSError, MemoryError):
         raise
     except Exception as error:
         raise Refused(

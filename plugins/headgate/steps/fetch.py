@@ -168,6 +168,7 @@ def fetch_all(
     with Client(job.provider, job.services.settings, job.services.ledger) as client:
         for want in wanted:
             outcome = used_up or fetch_one(job, client.ask, want)
+            client.clear()
             if isinstance(outcome, Failed):
                 note_failed(job, want, outcome)
                 used_up = outcome if outcome.fault == "quota" else None
