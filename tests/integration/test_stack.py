@@ -12,7 +12,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,14 +65,12 @@ def run_sql(stack: Stack, statement: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
-def test_second_start_changes_nothing_and_is_quick(running: Stack) -> None:
+def test_second_start_changes_nothing(running: Stack) -> None:
     before = pids(running)
-    begin = time.monotonic()
 
     changed = running.up(Part.SERVERS)
 
     assert not changed
-    assert time.monotonic() - begin < 3
     assert pids(running) == before
 
 

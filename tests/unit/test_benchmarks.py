@@ -15,6 +15,7 @@ from benchmarks.harness import SHAPES
 from benchmarks.meter import Meter, name_of
 from benchmarks.rows import block, facts_of, file_of
 from benchmarks.shapes import shape_of
+from tests.polling import eventually
 
 ROWS = 1_000
 
@@ -59,11 +60,11 @@ def test_a_file_is_made_once_and_its_facts_are_true(name: str, tmp_path: Path) -
 
 
 def test_the_time_of_a_child_that_has_ended_is_counted() -> None:
-    busy = "import time\nwhile time.process_time() < 0.5: pass"
-    with Meter([]) as meter:
-        subprocess.run([sys.executable, "-c", busy], check=True)
+    busy = "import sys, time\nwhile time.process_time() < 0.5: pass\nsys.stdin.read()"
+    with Meter([]) as meter, subprocess.Popen([sys.executable, "-c", busy], stdin=subprocess.PIPE) as child:
+        eventually(lambda: any(name.startswith("python") for name in meter.rss))
+        child.communicate()
     assert meter.cpu_s >= 0.45  # counted in ticks
-    assert any(name.startswith("python") for name in meter.rss)
 
 
 @pytest.mark.parametrize(
