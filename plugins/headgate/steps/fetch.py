@@ -110,10 +110,14 @@ def span_of(source: Source, start: str, end: str, now: datetime) -> Window:
     """From the first day or moment (else the contract's ``since``) to the last one (else now), UTC."""
     if not start and source.since is None:
         raise DataError("say from when on: the contract's source has no `since`")
-    begin = moment(start or str(source.since))
-    stop = min(moment(end), now) + timedelta(days=is_day(end)) if end else now
+    first = start or str(source.since)
+    begin, last = moment(first), moment(end) if end else now
+    if begin >= now:
+        raise DataError(f"{first} has not begun yet: it is {now:%Y-%m-%d %H:%M} UTC")
+    today = now.replace(hour=0, minute=0, second=0)
+    stop = min(last, today) + timedelta(days=1) if is_day(end) else min(last, now)
     if stop <= begin:
-        raise DataError(f"nothing lies between {begin:%Y-%m-%d %H:%M} and {stop:%Y-%m-%d %H:%M}")
+        raise DataError(f"the end, {end}, lies before the beginning, {first}")
     return Window(begin, stop)
 
 
