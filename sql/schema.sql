@@ -308,9 +308,15 @@ BEGIN
                     WHERE r.dataset = this.dataset AND r.key = q.replay_key AND r.state = 'loaded'
                 )
             );
-        IF unsettled = 0 AND vanished <= threshold * of_rows THEN
-            EXECUTE format('DELETE FROM %s WHERE _object_id = ANY ($1)', target) USING before;
-            GET DIAGNOSTICS removed = ROW_COUNT;
+        IF unsettled = 0 AND (vanished <= threshold * of_rows OR vanished = 1 AND of_rows > 1 AND threshold > 0) THEN
+            EXECUTE format(
+                'WITH gone AS (DELETE FROM %s WHERE _object_id = ANY ($1) RETURNING _object_id, _row_number)
+                INSERT INTO headgate.removal (object_id, removed_by, row_numbers)
+                SELECT _object_id, $2, range_agg(int8range(_row_number, _row_number, ''[]''))
+                FROM gone
+                GROUP BY _object_id', target
+            ) USING before, of_object;
+            removed := vanished;
             UPDATE headgate.object SET rows_removed = rows_removed + removed WHERE object_id = of_object;
         END IF;
     END IF;
@@ -364,6 +370,18 @@ CREATE TABLE headgate.closed_chunk (
     closed_at timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE headgate.closed_chunk OWNER TO headgate_owner;
+CREATE TABLE headgate.dataset (
+    dataset text NOT NULL,
+    version integer NOT NULL,
+    contract jsonb NOT NULL,
+    sha256 text NOT NULL,
+    table_schema text NOT NULL,
+    table_name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    applied_by text DEFAULT SESSION_USER NOT NULL,
+    replaces boolean GENERATED ALWAYS AS (jsonb_path_exists(contract, '$."customProperties"[*]?(@."property" == "onRewrite" && @."value" == "replace")'::jsonpath)) STORED NOT NULL
+);
+ALTER TABLE headgate.dataset OWNER TO headgate_owner;
 CREATE TABLE headgate.receipt (
     message_id uuid NOT NULL,
     object_id bigint NOT NULL,
@@ -379,6 +397,13 @@ CREATE TABLE headgate.receipt (
     CONSTRAINT receipt_check CHECK ((rows = ((((inserted + updated) + unchanged) + superseded) + quarantined)))
 );
 ALTER TABLE headgate.receipt OWNER TO headgate_owner;
+CREATE TABLE headgate.removal (
+    object_id bigint NOT NULL,
+    removed_by bigint NOT NULL,
+    removed_at timestamp with time zone DEFAULT now() NOT NULL,
+    row_numbers int8multirange NOT NULL
+);
+ALTER TABLE headgate.removal OWNER TO headgate_owner;
 CREATE FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) RETURNS TABLE(object_id bigint, version bigint, run_id bigint, object_state text, chunk integer, outcome text, reason text, rule text, column_name text, resolution text, replay_key text, replay_row bigint, message_id uuid, happened_at timestamp with time zone)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -391,12 +416,13 @@ CREATE FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint
              WHEN (q.quarantine_id IS NOT NULL) THEN 'quarantined'::text
              WHEN (o.state <> ALL (ARRAY['published'::text, 'loaded'::text])) THEN 'not published'::text
              WHEN (c.chunk_id IS NULL) THEN 'no such row'::text
+             WHEN (v.removed_by IS NOT NULL) THEN 'removed'::text
              WHEN ((b.message_id IS NULL) AND (x.chunk_id IS NULL)) THEN 'blank'::text
              WHEN ((r.message_id IS NULL) AND (x.chunk_id IS NULL)) THEN 'on its way'::text
              WHEN (c.rows_blank > 0) THEN 'applied or blank'::text
              ELSE 'applied'::text
          END AS "case",
-     COALESCE(q.reason, o.reason) AS "coalesce",
+     COALESCE(q.reason, (('object '::text || v.removed_by) || ', a later version, no longer has it'::text), o.reason, (('object '::text || n.object_id) || ' or a later version has it, too, and stands for it'::text)) AS "coalesce",
      q.rule,
      q.column_name,
      q.state,
@@ -408,8 +434,8 @@ CREATE FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint
              ELSE NULL::bigint
          END AS "case",
      COALESCE(q.message_id, b.message_id) AS "coalesce",
-     COALESCE(q.created_at, r.applied_at, o.loaded_at, o.published_at, o.found_at) AS "coalesce"
-    FROM (((((headgate.object o
+     COALESCE(q.created_at, v.removed_at, r.applied_at, o.loaded_at, o.published_at, o.found_at) AS "coalesce"
+    FROM (((((((headgate.object o
       LEFT JOIN LATERAL ( SELECT p.chunk_id,
              p.ordinal,
              p.rows_blank
@@ -421,6 +447,15 @@ CREATE FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint
       LEFT JOIN headgate.batch b ON (((b.chunk_id = c.chunk_id) AND ((row_history.of_row >= b.first_row) AND (row_history.of_row <= b.last_row)))))
       LEFT JOIN headgate.receipt r ON ((r.message_id = b.message_id)))
       LEFT JOIN headgate.closed_chunk x ON ((x.chunk_id = c.chunk_id)))
+      LEFT JOIN headgate.removal v ON (((v.object_id = o.object_id) AND (v.row_numbers @> row_history.of_row))))
+      LEFT JOIN LATERAL ( SELECT p.object_id,
+             p.reason,
+             d.replaces
+            FROM (headgate.object p
+              JOIN headgate.dataset d ON (((d.dataset = p.dataset) AND (d.version = p.contract_version))))
+           WHERE ((p.dataset = o.dataset) AND (p.lineage = o.lineage) AND (p.version > o.version) AND (p.state = 'loaded'::text))
+           ORDER BY p.version
+          LIMIT 1) n ON ((n.replaces AND (n.reason IS NULL) AND (r.message_id IS NOT NULL))))
    WHERE ((o.dataset = row_history.of_dataset) AND (o.key = row_history.of_key))
    ORDER BY o.object_id;
 END;
@@ -452,18 +487,6 @@ CREATE FUNCTION headgate.silenced_until(labels jsonb) RETURNS timestamp with tim
                  END)))));
 END;
 ALTER FUNCTION headgate.silenced_until(labels jsonb) OWNER TO headgate_owner;
-CREATE TABLE headgate.dataset (
-    dataset text NOT NULL,
-    version integer NOT NULL,
-    contract jsonb NOT NULL,
-    sha256 text NOT NULL,
-    table_schema text NOT NULL,
-    table_name text NOT NULL,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL,
-    applied_by text DEFAULT SESSION_USER NOT NULL,
-    replaces boolean GENERATED ALWAYS AS (jsonb_path_exists(contract, '$."customProperties"[*]?(@."property" == "onRewrite" && @."value" == "replace")'::jsonpath)) STORED NOT NULL
-);
-ALTER TABLE headgate.dataset OWNER TO headgate_owner;
 CREATE FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -862,6 +885,17 @@ CREATE TABLE headgate."fetch" (
     CONSTRAINT fetch_state_check CHECK ((state = ANY (ARRAY['wanted'::text, 'landed'::text, 'failed'::text])))
 );
 ALTER TABLE headgate."fetch" OWNER TO headgate_owner;
+CREATE TABLE headgate.fetch_by_run (
+    run_id bigint NOT NULL,
+    folder text NOT NULL,
+    state text NOT NULL,
+    fault text,
+    reason text,
+    pages integer DEFAULT 0 NOT NULL,
+    pages_new integer DEFAULT 0 NOT NULL,
+    CONSTRAINT fetch_by_run_state_check CHECK ((state = ANY (ARRAY['wanted'::text, 'landed'::text, 'failed'::text])))
+);
+ALTER TABLE headgate.fetch_by_run OWNER TO headgate_owner;
 CREATE TABLE headgate.live (
     dataset text NOT NULL,
     read_to timestamp with time zone NOT NULL
@@ -874,7 +908,7 @@ CREATE TABLE headgate.live_batch (
 );
 ALTER TABLE ONLY headgate.live_batch ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE headgate.live_batch OWNER TO headgate_owner;
-COMMENT ON TABLE headgate.live_batch IS 'Batches of live streams on their way to the broker';
+COMMENT ON TABLE headgate.live_batch IS 'Batches of live streams, until their minute is loaded';
 CREATE TABLE headgate.message_replay (
     replay_id bigint NOT NULL,
     message_id text NOT NULL,
@@ -1047,6 +1081,8 @@ ALTER TABLE ONLY headgate.error
     ADD CONSTRAINT error_pkey PRIMARY KEY (error_id);
 ALTER TABLE ONLY headgate.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (event_id);
+ALTER TABLE ONLY headgate.fetch_by_run
+    ADD CONSTRAINT fetch_by_run_pkey PRIMARY KEY (run_id, folder);
 ALTER TABLE ONLY headgate."fetch"
     ADD CONSTRAINT fetch_pkey PRIMARY KEY (dataset, folder);
 ALTER TABLE ONLY headgate.live_batch
@@ -1130,6 +1166,7 @@ CREATE INDEX quarantine_of_dataset ON headgate.quarantine USING btree (dataset, 
 CREATE INDEX quarantine_open ON headgate.quarantine USING btree (dataset, quarantine_id) WHERE (state = 'open'::text);
 CREATE INDEX receipt_of_chunk ON headgate.receipt USING btree (chunk_id);
 CREATE INDEX receipt_of_object ON headgate.receipt USING btree (object_id);
+CREATE INDEX removal_of_object ON headgate.removal USING btree (object_id);
 CREATE INDEX replay_pending ON headgate.replay USING btree (dataset) WHERE (put_at IS NULL);
 CREATE INDEX run_of_dataset ON headgate.run USING btree (dataset, run_id);
 CREATE INDEX run_running ON headgate.run USING btree (dataset) WHERE (state = 'running'::text);
@@ -1153,6 +1190,8 @@ ALTER TABLE ONLY headgate.closed_chunk
     ADD CONSTRAINT closed_chunk_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES headgate.chunk(chunk_id) ON DELETE CASCADE;
 ALTER TABLE ONLY headgate.delivery
     ADD CONSTRAINT delivery_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES headgate.notification(notification_id) ON DELETE CASCADE;
+ALTER TABLE ONLY headgate.fetch_by_run
+    ADD CONSTRAINT fetch_by_run_run_id_fkey FOREIGN KEY (run_id) REFERENCES headgate.run(run_id);
 ALTER TABLE ONLY headgate."fetch"
     ADD CONSTRAINT fetch_run_id_fkey FOREIGN KEY (run_id) REFERENCES headgate.run(run_id);
 ALTER TABLE ONLY headgate.live_batch
@@ -1163,6 +1202,10 @@ ALTER TABLE ONLY headgate.object
     ADD CONSTRAINT object_run_id_fkey FOREIGN KEY (run_id) REFERENCES headgate.run(run_id);
 ALTER TABLE ONLY headgate.quarantine
     ADD CONSTRAINT quarantine_object_id_fkey FOREIGN KEY (object_id) REFERENCES headgate.object(object_id);
+ALTER TABLE ONLY headgate.removal
+    ADD CONSTRAINT removal_object_id_fkey FOREIGN KEY (object_id) REFERENCES headgate.object(object_id);
+ALTER TABLE ONLY headgate.removal
+    ADD CONSTRAINT removal_removed_by_fkey FOREIGN KEY (removed_by) REFERENCES headgate.object(object_id);
 ALTER TABLE ONLY headgate.replay
     ADD CONSTRAINT replay_object_id_fkey FOREIGN KEY (object_id) REFERENCES headgate.object(object_id);
 GRANT USAGE ON SCHEMA headgate TO headgate_loader;
@@ -1200,9 +1243,14 @@ GRANT SELECT ON TABLE headgate.chunk TO headgate_loader;
 GRANT SELECT ON TABLE headgate.closed_chunk TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.closed_chunk TO headgate_reader;
 GRANT SELECT ON TABLE headgate.closed_chunk TO headgate_loader;
+GRANT SELECT ON TABLE headgate.dataset TO headgate_reader;
+GRANT SELECT ON TABLE headgate.dataset TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.dataset TO headgate_loader;
 GRANT SELECT ON TABLE headgate.receipt TO headgate_reader;
 GRANT SELECT ON TABLE headgate.receipt TO headgate_pipeline;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.receipt TO headgate_loader;
+GRANT SELECT ON TABLE headgate.removal TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.removal TO headgate_reader;
 REVOKE ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) TO headgate_pipeline;
 GRANT ALL ON FUNCTION headgate.row_history(of_dataset text, of_key text, of_row bigint) TO headgate_reader;
@@ -1213,9 +1261,6 @@ REVOKE ALL ON FUNCTION headgate.silenced_until(labels jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.silenced_until(labels jsonb) TO headgate_loader;
 GRANT ALL ON FUNCTION headgate.silenced_until(labels jsonb) TO headgate_pipeline;
 GRANT ALL ON FUNCTION headgate.silenced_until(labels jsonb) TO headgate_reader;
-GRANT SELECT ON TABLE headgate.dataset TO headgate_reader;
-GRANT SELECT ON TABLE headgate.dataset TO headgate_pipeline;
-GRANT SELECT ON TABLE headgate.dataset TO headgate_loader;
 REVOKE ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) TO headgate_loader;
 GRANT ALL ON FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) TO headgate_pipeline;
@@ -1256,6 +1301,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE headgate.event TO headgate_loader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate."fetch" TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate."fetch" TO headgate_reader;
 GRANT SELECT ON TABLE headgate."fetch" TO headgate_loader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE headgate.fetch_by_run TO headgate_pipeline;
+GRANT SELECT ON TABLE headgate.fetch_by_run TO headgate_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE headgate.live TO headgate_pipeline;
 GRANT SELECT ON TABLE headgate.live TO headgate_reader;
 GRANT SELECT,INSERT,DELETE ON TABLE headgate.live_batch TO headgate_pipeline;

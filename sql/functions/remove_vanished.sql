@@ -4,7 +4,8 @@
 -- contract has another policy.
 -- Rows are kept when a newer version is published, which will remove its own; when the books do not balance; when rows
 -- of the version are in quarantine, as one of them may be what seems to have vanished (a key that repeats is none); and
--- when they are more than the threshold's share of the table's rows of the object.
+-- when they are more than the threshold's share of the table's rows of the object. One row may go where others stay:
+-- of three rows it is a third, and no sign of a cut-off answer. With a threshold of 0 none may.
 -- The pipeline role may not delete rows; this is its only way to.
 CREATE OR REPLACE FUNCTION headgate.remove_vanished(of_object bigint, threshold double precision)
 RETURNS TABLE (
@@ -67,9 +68,15 @@ BEGIN
                     WHERE r.dataset = this.dataset AND r.key = q.replay_key AND r.state = 'loaded'
                 )
             );
-        IF unsettled = 0 AND vanished <= threshold * of_rows THEN
-            EXECUTE format('DELETE FROM %s WHERE _object_id = ANY ($1)', target) USING before;
-            GET DIAGNOSTICS removed = ROW_COUNT;
+        IF unsettled = 0 AND (vanished <= threshold * of_rows OR vanished = 1 AND of_rows > 1 AND threshold > 0) THEN
+            EXECUTE format(
+                'WITH gone AS (DELETE FROM %s WHERE _object_id = ANY ($1) RETURNING _object_id, _row_number)
+                INSERT INTO headgate.removal (object_id, removed_by, row_numbers)
+                SELECT _object_id, $2, range_agg(int8range(_row_number, _row_number, ''[]''))
+                FROM gone
+                GROUP BY _object_id', target
+            ) USING before, of_object;
+            removed := vanished;
             UPDATE headgate.object SET rows_removed = rows_removed + removed WHERE object_id = of_object;
         END IF;
     END IF;

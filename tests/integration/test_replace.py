@@ -313,6 +313,26 @@ def test_more_than_the_threshold_s_share_is_kept(things: Things) -> None:
     assert (len(things.table()), things.state(newest)) == (7, ("loaded", 3))
 
 
+@pytest.mark.parametrize(
+    ("rows", "left", "threshold", "goes"),
+    [
+        ("abc", "ab", 0.2, True),
+        ("ab", "a", 0.01, True),
+        ("abc", "a", 0.2, False),
+        ("a", "", 0.2, False),
+        ("abc", "ab", 0.0, False),
+    ],
+)
+def test_of_few_rows_one_may_go_where_others_stay(
+    things: Things, rows: str, left: str, threshold: float, goes: bool
+) -> None:
+    things.load("a.csv", 1, dict.fromkeys(rows, 1))
+    newest = things.publish("a.csv", 2, dict.fromkeys(left, 1))
+    things.deliver(*things.batches[newest.object_id])
+    things.remove(newest, threshold)
+    assert "".join(sorted(things.table())) == (left if goes else rows)
+
+
 def test_books_that_do_not_balance_keep_everything(things: Things) -> None:
     things.load("a.csv", 1, {"p": 1, "q": 1})
     newest = things.publish("a.csv", 2, {"p": 1})

@@ -55,6 +55,29 @@ def test_rows_that_the_file_no_longer_has_leave_the_table_and_the_books_tell(roa
     counts(road.run())
 
 
+def test_the_way_of_a_row_tells_who_removed_it_and_who_took_it_over(road: Road) -> None:
+    for codes in ([1, 2, 3], [1, 3], [1]):
+        key = put(road, *(plant(code) for code in codes))
+        assert road.run().run.state == "success"
+    _, second, third = (
+        number for (number,) in road.rows("SELECT object_id FROM headgate.object ORDER BY version")
+    )
+
+    def told(row: int) -> list[tuple[str, str | None]]:
+        fates = json.loads(headgate(road.environment, "row", "egrid_plants", key, row, "--json"))
+        return [(fate["outcome"], fate["reason"]) for fate in fates]
+
+    taken_over = "object {} or a later version has it, too, and stands for it"
+    gone = "object {}, a later version, no longer has it"
+    nothing = ("no such row", None)
+    assert told(1) == [("applied", taken_over.format(number)) for number in (second, third)] + [
+        ("applied", None)
+    ]
+    assert told(2) == [("removed", gone.format(second)), ("removed", gone.format(third)), nothing]
+    assert told(3) == [("applied", taken_over.format(second)), nothing, nothing]
+    assert "removed" in headgate(road.environment, "row", "egrid_plants", NAME, 2)
+
+
 def test_a_bad_row_keeps_all_others_until_it_is_mended(road: Road, tmp_path: Path) -> None:
     put(road, *many(100))
     road.run()
