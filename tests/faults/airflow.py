@@ -98,7 +98,7 @@ def running_stack() -> DrillStack:
         shutil.rmtree(stack.layout.home, ignore_errors=True)
         atexit.register(stack.down)
     prepare_dags(stack.dags)
-    stack.up()
+    stack.up(with_stubs=True)
     with closing(connect(stack.settings.require("owner_url"))) as conn:
         for path in sorted((stack.dags / "datasets").glob("*.yaml")):
             apply_contract(conn, load_contract(path))

@@ -24,6 +24,7 @@ MODULES = (
     "credentials",
     "clocks",
     "airflow",
+    "sources",
 )
 
 Ground = Callable[["Servers", str], AbstractContextManager[Any]]
