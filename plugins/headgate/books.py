@@ -299,7 +299,8 @@ def render(books: RunBooks) -> RenderableType:
         [Text("The run failed:" if said else "The run failed.", style="red")] if run.state == "failed" else []
     )
     asked = [Text(_fetched(books))] if books.fetched else []
-    return Group(title, *asked, _table(books), verdict, *failed, *([_listed(said)] if said else []))
+    rows = [_table(books)] if books.objects else []
+    return Group(title, *asked, *rows, verdict, *failed, *([_listed(said)] if said else []))
 
 
 def _fetched(books: RunBooks) -> str:

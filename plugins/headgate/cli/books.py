@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headgate.cli.connection import connect_reader
+from headgate.cli.data import contract_of
 from headgate.cli.options import Json
 from headgate.cli.output import console, print_json, table
 from headgate.errors import Fatal
@@ -37,7 +38,10 @@ def show_books(
 
     with closing(connect_reader("headgate-books")) as conn:
         if history:
-            show_runs(required(dataset), recent_runs(conn, dataset, limit), json)
+            rows = recent_runs(conn, required(dataset), limit)
+            if not rows:
+                contract_of(dataset)  # a misspelt name is told as such
+            show_runs(dataset, rows, json)
             return
         books = [run_books(conn, found) for found in chosen_runs(conn, dataset, run)]
     single = bool(dataset) or run != "latest"
@@ -73,6 +77,7 @@ def chosen_runs(conn: Connection, dataset: str, run: str) -> list[Any]:
         return list(latest_runs(conn))
     newest = latest_run(conn, dataset)
     if newest is None:
+        contract_of(dataset)
         raise Fatal(f"{dataset} has no run yet; start one with `headgate run {dataset}`")
     return [newest]
 

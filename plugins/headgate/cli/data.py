@@ -127,8 +127,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Stop after the gate: nothing is published.")
     ] = False,
-    start: Annotated[str, typer.Option("--from", help="Of a source: first day or moment, UTC.")] = "",
-    end: Annotated[str, typer.Option("--to", help="Of a source: last day (all of it) or moment.")] = "",
+    start: Annotated[
+        str, typer.Option("--from", help="Of a source: ask for windows from this day or moment on, UTC.")
+    ] = "",
+    end: Annotated[str, typer.Option("--to", help="Of a source: to this day (all of it) or moment.")] = "",
     refetch: Annotated[
         bool, typer.Option("--refetch", help="Of a source: ask also for what is landed for good.")
     ] = False,
@@ -137,11 +139,14 @@ def run(
 ) -> None:
     """Start a run; with --wait the exit code is 0 for success and 1 for a failed run or a held object."""
     from headgate.cli.follow import follow
+    from headgate.steps.fetch import span_of
 
     contract = contract_of(dataset)
     dates = {"from": start or None, "to": end or None, "refetch": refetch}
     if contract.source is None and any(dates.values()):
         raise Fatal(f"{dataset} is not fetched, so it takes no dates; see `headgate backfill`")
+    if contract.source and (start or end):
+        span_of(contract.source, start, end, datetime.now(UTC))  # wrong dates are told before a run starts
     api = ready(dataset)
     ahead = api.unfinished(dataset)
     conf = {
@@ -269,6 +274,9 @@ def show_periods(periods: list[datetime], *, json: bool) -> None:
     if json:
         print_json(periods)
         return
-    console.print(f"{len(periods)} ended periods" + (", beginning at:" if periods else ""), highlight=False)
+    if not periods:
+        console.print("no period of the schedule that touches these dates has ended")
+        return
+    console.print(f"{len(periods)} ended periods, beginning at:", highlight=False)
     for moment in periods:
         console.print(f"  {moment:%Y-%m-%d %H:%M} UTC", highlight=False)

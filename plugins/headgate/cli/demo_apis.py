@@ -45,7 +45,7 @@ def demo_apis() -> None:
     step(f"Fetch {first} to {last} of {len(datasets)} datasets and load what has landed")
     load_all(datasets, first, last)
     provider, example = EXAMPLE
-    step(f"Backfill {DAYS} days two months ago, twice: the second time the same runs change nothing")
+    step(f"Backfill {DAYS} days two months ago, twice: the second time nothing changes, in books and table")
     for _ in range(2):
         headgate("backfill", example, *span(first - EARLIER, last - EARLIER), "--wait")
         headgate("sql", TABLE)
@@ -76,6 +76,7 @@ def source_datasets() -> dict[str, str]:
 
 def load_all(datasets: Mapping[str, str], first: date, last: date) -> None:
     """Start a run of each in Airflow, wait for all, show a line of each; ends the demo when one failed."""
+    from headgate.books import counts
     from headgate.cli.airflow_api import Airflow
     from headgate.cli.output import console, table
 
@@ -85,8 +86,8 @@ def load_all(datasets: Mapping[str, str], first: date, last: date) -> None:
     in_tables = {dataset: rows_of(name) for dataset, name in datasets.items()}
     columns = ("dataset", "objects", "read", "inserted", "unchanged", "quarantined", "balanced", "in table")
     rows = [
-        (run.dataset, run.objects, run.read, run.inserted, run.unchanged, run.quarantined, run.balanced,
-         in_tables[run.dataset])
+        (run.dataset, *counts(run, columns[1:6]), "yes" if run.balanced else "no",
+         f"{in_tables[run.dataset]:,}")
         for run in books
     ]  # fmt: skip
     table(columns, rows, numeric=[name for name in columns if name not in ("dataset", "balanced")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from headgate.steps.fetch import Failed
 
 SHOWN = 40  # windows of a dry run
+NOTHING = "nothing to ask for: what the contract wants of it is landed for good (--refetch asks for it again)"
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +61,8 @@ def fetch(
         show_wanted(file.source, wanted, known, json=json)
         return
     job = Job(services, contract, provider(file.source.provider), None, routine=not asked_for.alone)
-    show_outcome(dataset, follow(job, wanted, quiet=json), json=json)
+    dates = [*(["--from", start] if start else []), *(["--to", end] if end else [])]
+    show_outcome(dataset, dates, follow(job, wanted, quiet=json), json=json)
 
 
 def follow(job: Any, wanted: Sequence[Want], *, quiet: bool) -> list[tuple[Want, Landed | Failed]]:
@@ -96,7 +99,8 @@ def show_wanted(source: Source, wanted: Sequence[Want], known: Sequence[Known], 
     if lines:
         table(("from", "to", "slice", "why"), lines)
     more = f", the first {SHOWN} are listed" if len(listed) > SHOWN else ""
-    console.print(f"{len(listed):,} windows would be asked for{more}", highlight=False)
+    told = f"{len(listed):,} windows would be asked for{more}" if listed else NOTHING
+    console.print(told, highlight=False)
 
 
 def why(source: Source, row: Known | None) -> str:
@@ -110,8 +114,13 @@ def why(source: Source, row: Known | None) -> str:
     return "landed for good" if is_final(source, row) else "may be corrected"
 
 
-def show_outcome(dataset: str, outcomes: Sequence[tuple[Want, Any]], *, json: bool) -> None:
-    """What was landed and what could not be had; exit code 1 for the latter."""
+def show_outcome(
+    dataset: str, dates: Sequence[str], outcomes: Sequence[tuple[Want, Any]], *, json: bool
+) -> None:
+    """What was landed and what could not be had; exit code 1 for the latter.
+
+    ``dates``: as they were given. The run that loads it asks for the same, or it would fetch all that is due.
+    """
     from headgate.cli.output import console, errors, print_json
     from headgate.steps.fetch import Failed
 
@@ -123,14 +132,17 @@ def show_outcome(dataset: str, outcomes: Sequence[tuple[Want, Any]], *, json: bo
         counts = {"windows": len(outcomes), "landed": len(landed), "pages": pages, "pages_new": new}
         print_json({"dataset": dataset, **counts, "failed": told})
     else:
-        console.print(
-            f"{len(landed):,} of {len(outcomes):,} windows landed: {pages:,} pages, {new:,} with new content",
-            highlight=False,
+        summary = (
+            f"{len(landed):,} of {len(outcomes):,} windows landed: {pages:,} pages, {new:,} with new content"
         )
+        console.print(summary if outcomes else NOTHING, highlight=False)
         for reason in dict.fromkeys(one.reason for _, one in failed):
             errors.print(f"not fetched: {reason}", highlight=False, markup=False, soft_wrap=True)
         if new:
-            errors.print(f"Next: headgate run {dataset} --wait", highlight=False, soft_wrap=True)
+            again = shlex.join(["headgate", "run", dataset, *dates, "--wait"])
+            errors.print(f"Next: {again}", highlight=False, markup=False, soft_wrap=True)
+        if failed:
+            errors.print("What failed is asked for again by the next run or fetch.", highlight=False)
     if failed:
         raise typer.Exit(1)
 

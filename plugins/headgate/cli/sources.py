@@ -33,7 +33,7 @@ class Source:
     limits: list[str]
     credentials: str
     missing: list[str]
-    address: str
+    addresses: dict[str, str]  # by name of host
     datasets: list[str]
 
 
@@ -124,7 +124,7 @@ def _source(name: str, standing: Standing | None, datasets: list[str]) -> Source
         limits=[_limit(limit) for limit in chosen.limits],
         credentials="missing" if lacking else "set" if found.secrets else "not needed",
         missing=lacking,
-        address=found.hosts.get("api", ""),
+        addresses=dict(found.hosts),
         datasets=datasets,
     )
 
@@ -136,8 +136,9 @@ def _limit(limit: Limit) -> str:
 
 def _state(source: Source) -> str:
     if source.held_until:
-        return f"{source.state}, waits until {source.held_until:%Y-%m-%d %H:%M:%S}"
-    return f"{source.state} since {source.opened_at:%Y-%m-%d %H:%M:%S}" if source.opened_at else source.state
+        return f"{source.state}, waits until {source.held_until:%Y-%m-%d %H:%M:%S} UTC"
+    since = f" since {source.opened_at:%Y-%m-%d %H:%M:%S} UTC" if source.opened_at else ""
+    return source.state + since
 
 
 def _force(name: str, state: Literal["open", "closed"] | None, json: bool) -> None:
