@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
+import yaml
 
 from headgate.contract import (
     Contract,
@@ -26,7 +29,7 @@ from headgate.contract import (
 )
 from headgate.db import connect
 from headgate.errors import Fatal
-from headgate.paths import datasets_dir
+from headgate.paths import datasets_dir, expectations_dir
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -167,10 +170,11 @@ class TestEvolution:
         self, owner: Connection, generators: Contract
     ) -> None:
         apply_contract(owner, generators)
+        text = changed(generators, online_year={"physicalType": "text", "logicalType": "string"})
         with pytest.raises(
             Fatal, match=r"online_year is integer in egrid\.generators and text in the contract"
         ):
-            apply_contract(owner, changed(generators, online_year={"physicalType": "text"}))
+            apply_contract(owner, text)
         assert registered(owner, "egrid_generators")[1] == 1
 
     def test_another_key_is_refused(self, owner: Connection, generators: Contract) -> None:
@@ -229,6 +233,40 @@ class TestEvolve:
             evolve(pipeline, "egrid_generators", ["County"])
 
 
+def in_pages() -> dict[str, Any]:
+    """A contract that replaces what its provider answers in pages."""
+    document = deepcopy(dict(load_contract(datasets_dir() / "ghcn_daily.yaml").document))
+    document["customProperties"].append({"property": "onRewrite", "value": "replace"})
+    return document
+
+
+def test_what_the_check_finds_wrong_is_not_applied(owner: Connection) -> None:
+    with pytest.raises(Fatal, match="ghcn_daily: onRewrite: noaa_cdo answers data in pages"):
+        apply_contract(owner, contract_from_document(in_pages()))
+    assert rows(owner, "SELECT FROM headgate.dataset") == []
+
+
+def test_the_command_checks_suites_too_and_applies_all_or_nothing(
+    owner: Connection, database: Database, tmp_path: Path
+) -> None:
+    plants = load_contract(datasets_dir() / "egrid_plants.yaml").document
+    for name, document in [("egrid_plants", plants), ("ghcn_daily", in_pages())]:
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(dict(document)))
+        shutil.copy(expectations_dir() / "egrid_generators.json", tmp_path / f"{name}.json")
+    command = ["contract", "apply", "--contracts", tmp_path, "--expectations", tmp_path]
+    finished = subprocess.run(
+        [sys.executable, "-m", "headgate.cli.app", *map(str, command)],
+        env={**os.environ, "HEADGATE_OWNER_URL": database.owner_url},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert (finished.returncode, rows(owner, "SELECT FROM headgate.dataset")) == (1, [])
+    assert "nothing is applied" in finished.stderr
+    for name in ("egrid_plants: suite: ", "ghcn_daily: suite: ", "ghcn_daily: onRewrite: "):
+        assert name in finished.stderr
+
+
 def test_the_command_applies_all_contracts_and_again_changes_nothing(database: Database) -> None:
     def applied() -> Any:
         finished = subprocess.run(
@@ -237,7 +275,7 @@ def test_the_command_applies_all_contracts_and_again_changes_nothing(database: D
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=180,
         )
         return json.loads(finished.stdout)
 

@@ -181,6 +181,25 @@ def test_what_failed_is_asked_for_in_the_windows_of_another_size() -> None:
     assert wants(source(window="month"), asked, rows) == []
 
 
+@pytest.mark.parametrize("window", ["day", "interval"])
+def test_what_failed_is_asked_for_in_the_slices_of_other_names(window: str) -> None:
+    old = source(window=window, each={"place": ["a", "b"]})
+    row = landed(Want(old, span("2024-01-30", "2024-01-31"), {"place": "a"}), None, state="failed")
+    reached = landed(Want(old, span("2024-02-01", "2024-03-01"), {"place": "a"}), at("2024-03-01"))
+    asked = Asked(at("2024-03-02"), span("2024-03-01", "2024-03-02"))
+    for each, slices in [
+        ({"place": ["a"], "kind": ["x", "y"]}, [{"place": "a", "kind": "x"}, {"place": "a", "kind": "y"}]),
+        ({}, [{}]),
+        ({"place": ["b"], "kind": ["x"]}, []),
+    ]:
+        new = source(window=window, each=each)
+        found = wants(new, asked, [row, reached])
+        again = [want for want in found if want.window == span("2024-01-30", "2024-01-31")]
+        assert [dict(want.slice) for want in again] == slices
+        rows = [row, reached, *(landed(want, at("2024-03-02")) for want in found)]
+        assert wants(new, asked, rows) == []
+
+
 def test_a_run_that_is_tried_again_does_not_ask_for_what_it_has_landed() -> None:
     terms = source(reread=30)
     row = landed(Want(terms, span("2024-01-01", "2024-01-02")), at("2024-01-02"), run_id=7)

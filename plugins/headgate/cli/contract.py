@@ -42,8 +42,7 @@ def check(
     """Check contracts and suites offline: the ODCS schema, names, types, keys, and each expectation."""
     from headgate.cli.output import console, print_json
 
-    reports = [_check_one(path, _suites_dir(expectations)) for path in _files(contracts, datasets)]
-    reports = _with_shared_tables(reports)
+    reports = _reports(datasets, contracts, expectations)
     good = all(not report["problems"] for report in reports)
     if json:
         print_json({"ok": good, "contracts": [_public(report) for report in reports]})
@@ -58,14 +57,23 @@ def check(
 
 
 @contract_app.command("apply")
-def apply(datasets: Datasets = None, contracts: Contracts = None, json: Json = False) -> None:
-    """Create or extend the target tables and register the contracts' versions, as the owner role."""
+def apply(
+    datasets: Datasets = None,
+    contracts: Contracts = None,
+    expectations: Expectations = None,
+    json: Json = False,
+) -> None:
+    """Check them, create or extend the target tables and register their versions, as the owner role."""
     from headgate.cli.output import print_json, table
-    from headgate.contract import apply_contract, load_contract
+    from headgate.contract import apply_contract
     from headgate.db import connect
     from headgate.settings import settings
 
-    loaded = [load_contract(path) for path in _files(contracts, datasets)]
+    reports = _reports(datasets, contracts, expectations)
+    wrong = [f"{report['dataset']}: {problem}" for report in reports for problem in report["problems"]]
+    if wrong:
+        raise Fatal("nothing is applied:\n" + "\n".join(wrong))
+    loaded = [report["contract"] for report in reports]
     with closing(connect(settings().require("owner_url"), application_name="headgate contract")) as conn:
         rows = [
             {"dataset": item.dataset, "table": item.qualified_table, "version": apply_contract(conn, item)}
@@ -134,6 +142,21 @@ def draft(
             console.print(f"  headgate {step} {proposal.dataset}", markup=False, highlight=False)
 
 
+def _reports(
+    datasets: list[str] | None, contracts: Path | None, expectations: Path | None
+) -> list[dict[str, Any]]:
+    """What each contract and its suite is, and all that is wrong with it."""
+    from headgate.contract.check import table_problems
+
+    reports = [_check_one(path, _suites_dir(expectations)) for path in _files(contracts, datasets)]
+    shared = table_problems(report["contract"] for report in reports if report["contract"])
+    for problem in shared:
+        for report in reports:
+            if report["dataset"] in problem.split(" is used by ")[1].split(", "):
+                report["problems"] = [*report["problems"], problem]
+    return reports
+
+
 def _check_one(path: Path, suites: Path) -> dict[str, Any]:
     from headgate.contract.check import check_file
 
@@ -162,17 +185,6 @@ def _check_suite(path: Path, contract: Contract) -> tuple[int, list[str]]:
     except Fatal as error:
         return 0, [str(error)]
     return len(suite.rules), [f"suite: {problem}" for problem in check_suite(suite, contract)]
-
-
-def _with_shared_tables(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    from headgate.contract.check import table_problems
-
-    shared = table_problems(report["contract"] for report in reports if report["contract"])
-    for problem in shared:
-        for report in reports:
-            if report["dataset"] in problem.split(" is used by ")[1].split(", "):
-                report["problems"] = [*report["problems"], problem]
-    return reports
 
 
 def _public(report: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headgate.contract.check import contract_problems
 from headgate.contract.document import contract_from_document, custom_properties
 from headgate.contract.model import SYSTEM_COLUMNS, Contract, fold
 from headgate.contract.table import comment_ddl, evolve_ddl, grant_ddl, index_ddl, table_ddl
@@ -44,11 +45,14 @@ class _Table:
 def apply_contract(conn: Connection, contract: Contract) -> int:
     """Bring table and registry to this contract, as the owner role; the version that is in force.
 
-    All in one transaction; applying what is applied already changes nothing. Raises ``Fatal`` for what
-    cannot be done under loaded rows: another key, another type, another table name.
+    All in one transaction; applying what is applied already changes nothing. Raises ``Fatal`` for what is
+    wrong with the contract itself, and for what cannot be done under loaded rows: another key, another
+    type, another table name.
     """
     from headgate.db import query, transaction
 
+    if problems := contract_problems(contract):
+        raise Fatal(f"{contract.dataset}: {'; '.join(problems)}")
     with transaction(conn) as cursor:
         cursor.execute(query("role_become_owner"))
         cursor.execute(query("contract_lock"))
@@ -56,6 +60,7 @@ def apply_contract(conn: Connection, contract: Contract) -> int:
         table = _existing_table(cursor, contract)
         merged = _with_evolved(contract, newest)
         _refuse(merged, newest, table)
+        _refuse_other_windows(cursor, merged)
         statements = table_ddl(merged) if table is None else evolve_ddl(table.types, merged, table.required)
         if newest and newest.sha256 == contract.sha256 and not statements:
             return newest.version
@@ -182,6 +187,22 @@ def _refuse(contract: Contract, newest: _Applied | None, table: _Table | None) -
             f"{contract.dataset}: the key of {contract.qualified_table} is ({', '.join(sorted(table.key))}), "
             f"the contract says ({', '.join(contract.key)}). A key is not changed under loaded rows: make a "
             "new dataset with a new table and load the objects into it."
+        )
+
+
+def _refuse_other_windows(cursor: Cursor, contract: Contract) -> None:
+    """A version replaces what has its own key; what lies under other keys would keep its vanished rows."""
+    from headgate.db import query, records
+    from headgate.sources.windows import Known, under_other_key
+
+    if contract.source is None or contract.on_rewrite != "replace":
+        return
+    cursor.execute(query("fetch_known"), {"dataset": contract.dataset})
+    if row := under_other_key(contract.source, records(cursor, Known)):
+        raise Fatal(
+            f"{contract.dataset}: {row.folder} is landed. The window, since, until or names under each that "
+            "the contract has now give its rows another key; with onRewrite `replace`, those that vanished "
+            "would stay. Leave these terms as they were, use `merge`, or make a new dataset with a new table."
         )
 
 

@@ -82,6 +82,17 @@ def is_final(source: Source, row: Known) -> bool:
     return row.fetched_at is not None and row.fetched_at >= row.window_end + late
 
 
+def under_other_key(source: Source, known: Sequence[Known]) -> Known | None:
+    """One that was landed, and that the contract would by now land under another key."""
+    for row in known:
+        if row.fetched_at is not None and any(
+            row.slice.keys() != source.each.keys() or span != row.window
+            for span in windows(source, row.window_start, row.window_end)
+        ):
+            return row
+    return None
+
+
 def slices(each: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
     """Every combination of the values; one empty slice where there are none."""
     return [dict(zip(each, values, strict=True)) for values in product(*each.values())]
@@ -134,25 +145,31 @@ def _open(
 ) -> Iterator[tuple[Window, dict[str, str]]]:
     """What failed, was left or is to be read again, in the windows that the contract has now."""
     wanted = [row for row in known if row.state != "landed" or not is_final(source, row)]
-    if source.window != "interval":
-        for row in (row for row in wanted if row.slice in allowed):
-            for window in windows(source, row.window_start, row.window_end):
-                yield window, row.slice
-        return
     for slice in allowed:
-        of_slice = [row for row in wanted if row.slice == slice and not _is_covered(row, known)]
-        if of_slice:  # one list of changes, or one look at what is now, stands for all that were missed
-            yield (
-                Window(min(row.window_start for row in of_slice), max(row.window_end for row in of_slice)),
-                slice,
-            )
+        rows = [row for row in wanted if _agree(row.slice, slice)]
+        if source.window == "interval":
+            rows = [row for row in rows if not _is_covered(row, slice, known)]
+            # One list of changes, or one look at what is now, stands for all that were missed.
+            spans = [_from_first_to_last(rows)] if rows else []
+        else:
+            spans = [span for row in rows for span in windows(source, row.window_start, row.window_end)]
+        yield from ((span, slice) for span in spans)
 
 
-def _is_covered(row: Known, known: Sequence[Known]) -> bool:
-    """Whether a longer interval is landed that holds this one."""
+def _from_first_to_last(rows: Sequence[Known]) -> Window:
+    return Window(min(row.window_start for row in rows), max(row.window_end for row in rows))
+
+
+def _agree(old: Mapping[str, str], new: Mapping[str, str]) -> bool:
+    """Whether a slice of an earlier contract, which may have other names, holds what this one is of."""
+    return all(old[name] == new[name] for name in old.keys() & new.keys())
+
+
+def _is_covered(row: Known, slice: Mapping[str, str], known: Sequence[Known]) -> bool:
+    """Whether a longer interval of the slice is landed that holds this one."""
     return any(
         other.state == "landed"
-        and other.slice == row.slice
+        and other.slice == slice
         and other.window_start <= row.window_start
         and other.window_end >= row.window_end
         for other in known
