@@ -69,7 +69,7 @@ def test_other_policies_are_refused(changes: dict[str, Any], said: str) -> None:
 
 @pytest.mark.parametrize(("name", "endpoint"), paged())
 def test_answers_in_pages_are_not_replaced(name: str, endpoint: str) -> None:
-    (problem,) = contract_problems(fetched(name, endpoint))
+    *_, problem = contract_problems(fetched(name, endpoint))
     assert f"{name} answers {endpoint} in pages" in problem
 
 
@@ -80,7 +80,7 @@ def test_whole_answers_of_a_provider_are_replaced() -> None:
 
 
 def test_an_object_of_its_own_for_each_run_replaces_nothing() -> None:
-    (problem,) = contract_problems(fetched("globe", "land_covers", window="interval"))
+    *_, problem = contract_problems(fetched("globe", "land_covers", window="interval"))
     assert "each run fetches another object" in problem
 
 

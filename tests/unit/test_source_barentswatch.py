@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.errors import Fatal
+from headgate.errors import DataError
 from headgate.sources.model import Answer, Call, Provider, Rejected, Unavailable, Want, Window
 from headgate.sources.providers import barentswatch
 from headgate.sources.providers import barentswatch_records as reading
@@ -37,9 +37,14 @@ WAVE = {
 }
 
 
-def asked(provider: Provider, wanted: Want, body: Any = "[]") -> list[Call]:
-    """The calls for what is wanted, each answered with this body."""
+LISTS = {"fish_health": "localities", "fishing_gear": "fishingFacilities", "zones": "features"}
+
+
+def asked(provider: Provider, wanted: Want, body: Any = None) -> list[Call]:
+    """The calls for what is wanted, each answered with this body, else with an empty list."""
     calls: list[Call] = []
+    place = LISTS.get(wanted.source.endpoint)
+    body = body or ({place: []} if place else "[]")
 
     def ask(call: Call) -> Answer:
         calls.append(call)
@@ -171,12 +176,18 @@ def test_a_site_without_a_report_is_passed_over() -> None:
     assert list(register(ask, locality="7")) == ["locality=7"]
 
 
-def test_an_unknown_endpoint_is_named() -> None:
-    with pytest.raises(Fatal, match=r"no endpoint 'fishes' here; known are fish_health, lice_export"):
-        asked(BARENTSWATCH, want("barentswatch", "fishes", date(2024, 1, 2), date(2024, 1, 3)))
+@pytest.mark.parametrize("endpoint", ["fish_health", "fishing_gear", "zones", "wave_forecast", "sea_current"])
+def test_an_answer_of_another_shape_is_not_taken_for_an_empty_one(endpoint: str) -> None:
+    slice = {"layer": "pdprotectionzone", "point": "5.10,62.25"}
+    wanted = want("barentswatch", endpoint, date(2024, 1, 2), date(2024, 1, 3), slice=slice)
+    with pytest.raises(Rejected, match=r"without a list of .*: .*An error occurred"):
+        asked(BARENTSWATCH, wanted, {"title": "An error occurred"})
 
 
 # Refusals
+
+
+EXPORT = Call("/v1/geodata/download/fishhealth", {"reporttype": "Lice", "filetype": "Csv"})
 
 
 def problem(body: Any, status: int, content_type: str = "application/json") -> Exception | None:
@@ -221,9 +232,17 @@ def test_an_exception_of_the_map_server_is_told_by_its_text() -> None:
 
 
 def test_answers_are_no_problem() -> None:
-    for body in ("[]", "", "\ufeffUke,År", {"year": 2010, "localities": []}):
+    for body in ("[]", {"year": 2010, "localities": []}):
         assert problem(body, 200) is None
     assert problem("", 204) is None
+    assert BARENTSWATCH.problem(answer_of("\ufeffUke,År,Lokalitetsnummer\r\n", call=EXPORT)) is None
+
+
+@pytest.mark.parametrize("notice", ["", "The service is under maintenance."])
+def test_a_notice_in_plain_text_is_an_outage(notice: str) -> None:
+    assert isinstance(problem(notice, 200, "text/plain"), Unavailable)
+    assert isinstance(BARENTSWATCH.problem(answer_of(notice, call=EXPORT)), Unavailable)
+    assert BARENTSWATCH.problem(answer_of(notice, 500, call=EXPORT)) is None
 
 
 # Fish health
@@ -305,6 +324,11 @@ def test_a_licence_stands_with_its_site_and_the_week_of_the_request() -> None:
 def test_a_site_without_a_register_has_no_licences() -> None:
     body = {"locality": {"no": 1}, "aquaCultureRegister": None}
     assert read(contract_of("aquaculture_capacity"), body, page="locality=1", window=WEEK).rows == []
+
+
+def test_a_body_that_is_no_report_of_a_site_is_held() -> None:
+    with pytest.raises(DataError, match="no report of a site"):
+        read(contract_of("aquaculture_capacity"), {"title": "error"}, page="locality=1", window=WEEK)
 
 
 # Days in Norway

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.errors import DataError, Fatal
+from headgate.errors import DataError
 from headgate.sources.model import Rejected, Unavailable
 from headgate.sources.providers.climatedata import ClimateData
 from tests.answers import PlainAsker, want
@@ -145,12 +145,6 @@ def test_html_with_status_200_is_an_outage(climatedata: PlainAsker, stubs: Stubs
     stubs.do("fault", provider="climatedata", kind="html")
     with pytest.raises(Unavailable):
         chart(climatedata)
-
-
-def test_what_a_series_is_of_must_stand_under_each(climatedata: PlainAsker) -> None:
-    wanted = want("climatedata", "generate-charts", *DAYS, slice={"point": "45,-75", "variable": "tg_mean"})
-    with pytest.raises(Fatal, match="needs `dataset_name`, `month` under `each`"):
-        list(climatedata.provider.pages(climatedata, wanted))
 
 
 @pytest.mark.parametrize("body", [{"uplift": 3.5}, {"ssp126_range": [[0, 1, 2, 3]]}])

@@ -132,12 +132,6 @@ def test_an_unknown_name_is_refused_before_it_gives_nothing_or_everything(
     assert stubs.calls("geomet", "/items") == []
 
 
-def test_an_order_is_needed(geomet: PlainAsker) -> None:
-    with pytest.raises(Rejected, match="parameter sortby"):
-        bodies(geomet, daily(parameters={}))
-    assert geomet.calls == []
-
-
 def test_names_are_asked_for_once(geomet: PlainAsker, stubs: Stubs) -> None:
     for station in ("6158731", "7025251"):
         bodies(geomet, daily(slice={"CLIMATE_IDENTIFIER": station}))
@@ -166,6 +160,17 @@ def test_a_page_that_is_broken_is_an_outage() -> None:
 
     with pytest.raises(Unavailable, match="GeoMet answered with broken JSON"):
         list(GeoMet().pages(broken, daily()))
+
+
+def test_an_answer_without_features_is_not_taken_for_an_empty_one() -> None:
+    server = Server(3, 10, [3])
+
+    def failing(call: Call) -> Answer:
+        notice = {"code": "NoApplicableCode", "description": "query error (check logs)"}
+        return server(call) if call.path.endswith("/queryables") else answer_of(notice)
+
+    with pytest.raises(Rejected, match=r"without a list of features: .*check logs"):
+        list(GeoMet().pages(failing, daily()))
 
 
 def test_hours_are_those_of_the_month_in_utc(geomet: PlainAsker) -> None:

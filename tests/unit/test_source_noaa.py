@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.errors import Fatal
-from headgate.sources.model import Answer, Call, Provider, QuotaUsed, Rejected, Unavailable
-from headgate.sources.providers.nasa_power import NasaPower
+from headgate.sources.model import Answer, Call, QuotaUsed, Rejected, Unavailable
 from headgate.sources.providers.ncei import Ncei
 from headgate.sources.providers.noaa_cdo import NoaaCdo
 from headgate.sources.providers.noaa_flags import named_flags
@@ -145,6 +144,7 @@ def keys(pages: Any) -> list[tuple[str, str, str]]:
         ({"status": "429", "message": "limit of 5 per second."}, 429, Unavailable, "5 per second"),
         ({"status": "429", "message": "limit of 10000 per day."}, 429, QuotaUsed, "10000 per day"),
         ({"status": "429", "message": "limit of 10000 per day."}, 200, QuotaUsed, "10000 per day"),
+        ({"status": "429", "message": "The daily request limit is reached."}, 429, QuotaUsed, "daily"),
         ({"status": "400", "message": "Token parameter is required."}, 400, Fatal, "NOAA_CDO_TOKEN"),
         ({"statusCode": "400", "developerMessage": "less than 1 year."}, 400, Rejected, "1 year"),
         ({"statusCode": "500", "developerMessage": "An error occured"}, 500, Unavailable, "occured"),
@@ -283,20 +283,6 @@ def test_a_station_may_be_asked_for_by_its_id(cdo: Signed) -> None:
     assert cdo.calls[0].path == "/stations/GHCND%3AUSW00014895"
     [one] = read(contract_of("noaa_stations"), page.answer.json(), slice).rows
     assert one["station_id"] == "GHCND:USW00014895"
-
-
-@pytest.mark.parametrize(
-    ("provider", "endpoint", "name"),
-    [
-        (NoaaCdo(), "data", "datasetid"),
-        (Ncei(), "data", "dataset"),
-        (NasaPower(), "daily/point", "community"),
-    ],
-)
-def test_what_answers_do_not_repeat_must_be_in_the_key(provider: Provider, endpoint: str, name: str) -> None:
-    wanted = want(provider.name, endpoint, *FEBRUARY, parameters={name: "any"})
-    with pytest.raises(Fatal, match=f"`{name}` under `each`"):
-        list(provider.pages(lambda call: answer_of({}, call=call), wanted))
 
 
 NCEI_SLICE = {"dataset": "daily-summaries", "stations": "USW00014895"}

@@ -99,7 +99,7 @@ def _source_problems(contract: Contract) -> list[str]:
     source = contract.source
     if source is None:
         return []
-    from headgate.sources.catalogue import PROVIDERS
+    from headgate.sources.catalogue import PROVIDERS, provider
     from headgate.sources.keys import folder
     from headgate.sources.model import Window
     from headgate.sources.windows import slices
@@ -107,6 +107,8 @@ def _source_problems(contract: Contract) -> list[str]:
     problems = []
     if source.provider not in PROVIDERS:
         problems.append(f"source: no provider {source.provider!r}; there are {', '.join(sorted(PROVIDERS))}")
+    else:
+        problems += [f"source: {mistake}" for mistake in provider(source.provider).mistakes(source)]
     if source.since and source.until and source.since >= source.until:
         problems.append(f"source: until {source.until} does not lie behind since {source.since}")
     if "api" not in contract.formats:

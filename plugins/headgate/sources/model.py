@@ -162,6 +162,10 @@ class Provider(ABC):
     suffix: ClassVar[str] = "json"  # of landed bodies, before .gz
     volatile: ClassVar[bool] = False  # bodies say when they were made: the same records in other bytes
 
+    def mistakes(self, source: Source) -> Iterator[str]:
+        """Why a contract's source cannot be asked for as it stands; ``contract check`` tells it."""
+        return iter(())
+
     @abstractmethod
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """Ask for everything that is wanted, page by page."""

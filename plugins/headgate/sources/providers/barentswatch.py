@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import chain
 from typing import IO, Any, ClassVar
 
-from headgate.errors import Fatal
+from headgate.contract import Source
 from headgate.logs import get_logger
 from headgate.sources.model import (
     Answer,
@@ -31,9 +31,9 @@ from headgate.sources.model import (
     Window,
     rfc3339,
 )
+from headgate.sources.providers.answers import beginning, members, not_data
 from headgate.sources.providers.barentswatch_records import (
     Record,
-    items,
     read_currents,
     read_gear,
     read_lice,
@@ -44,9 +44,11 @@ from headgate.sources.providers.barentswatch_records import (
     read_zones,
     week_name,
 )
+from headgate.sources.providers.terms import not_known, not_under_each
 
 WFS_PAGE = 500  # zones in an answer; their outlines make it some megabytes
 WFS_PAGES = 1000  # a server that passes over where a page begins would send the first one for ever
+_TITLE = "BarentsWatch"
 _FISH_HEALTH = "geodata/fishhealth"
 _EXCEPTION = re.compile(r"<(?:\w+:)?ExceptionText>(.*?)<")
 _RETRIED = (401, 403, 408, 425, 429)  # the client's business, not the request's
@@ -64,6 +66,7 @@ class Endpoint:
 
     pages: Callable[[Ask, Want], Iterator[Page]]
     records: Callable[[Mapping[str, str], IO[bytes]], Iterator[Record]]
+    each: tuple[str, ...] = ()  # what must stand under the contract's ``each``
 
 
 class _Endpoints(Provider):
@@ -74,27 +77,30 @@ class _Endpoints(Provider):
     tasks = 1
     endpoints: ClassVar[Mapping[str, Endpoint]]
 
+    def mistakes(self, source: Source) -> Iterator[str]:
+        """See ``endpoints``."""
+        yield from not_known(source, *self.endpoints)
+        if source.endpoint in self.endpoints:
+            yield from not_under_each(source, *self.endpoints[source.endpoint].each)
+
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """See ``endpoints``."""
-        return self._endpoint(want.source.endpoint).pages(ask, want)
+        return self.endpoints[want.source.endpoint].pages(ask, want)
 
     def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Record]:
         """See ``endpoints``."""
-        return self._endpoint(where["endpoint"]).records(where, body)
+        return self.endpoints[where["endpoint"]].records(where, body)
 
     def problem(self, answer: Answer) -> Exception | None:
-        """A page for people, GeoServer's exception in XML, or the message of a refused request."""
+        """A page for people, GeoServer's exception in XML, the message of a refused request, or no data."""
         head = answer.head(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
         if head.startswith(b"<"):
             return _markup_problem(answer, head)
         if 400 <= answer.status < 500 and answer.status not in _RETRIED:
             return _refusal(answer.status, head)
-        return None
-
-    def _endpoint(self, name: str) -> Endpoint:
-        if name not in self.endpoints:
-            raise Fatal(f"{self.title} has no endpoint {name!r} here; known are {', '.join(self.endpoints)}")
-        return self.endpoints[name]
+        if answer.call.params.get("filetype") == "Csv":
+            return _not_export(answer, head)
+        return not_data(answer, self.title)
 
 
 def _markup_problem(answer: Answer, head: bytes) -> Exception | None:
@@ -123,12 +129,19 @@ def _refusal(status: int, head: bytes) -> Rejected:
     return kind(f"{status}: {' '.join([title, *listed])}")
 
 
+def _not_export(answer: Answer, head: bytes) -> Unavailable | None:
+    if answer.status != 200 or b"Lokalitetsnummer" in head:
+        return None
+    return Unavailable(f"{_TITLE} answers with {beginning(answer)!r} instead of its export")
+
+
 def _ask_localities(ask: Ask, want: Want) -> Iterator[Page]:
     """All sites of a week are one answer."""
     for monday in _weeks(want.window):
         year, week, _ = monday.isocalendar()
-        call = Call(f"/v1/{_FISH_HEALTH}/locality/{year}/{week}", want.source.parameters)
-        yield Page(f"week={week_name(monday)}", ask(call))
+        answer = ask(Call(f"/v1/{_FISH_HEALTH}/locality/{year}/{week}", want.source.parameters))
+        members(answer, _TITLE, "localities")
+        yield Page(f"week={week_name(monday)}", answer)
 
 
 def _ask_lice(ask: Ask, want: Want) -> Iterator[Page]:
@@ -168,15 +181,19 @@ def _sites(ask: Ask) -> list[str]:
 def _ask_gear(ask: Ask, want: Want) -> Iterator[Page]:
     """Every facility that changed since the window's start, less the overlap; there is no end to give."""
     since = want.window.start - timedelta(seconds=want.source.overlap)
-    params = {"since": rfc3339(since), **want.parameters}
-    yield Page("page-00001", ask(Call("/v2/geodata/fishingfacilityupdates", params)))
+    answer = ask(Call("/v2/geodata/fishingfacilityupdates", {"since": rfc3339(since), **want.parameters}))
+    members(answer, _TITLE, "fishingFacilities")
+    yield Page("page-00001", answer)
 
 
 def _ask_point(path: str) -> Callable[[Ask, Want], Iterator[Page]]:
     def pages(ask: Ask, want: Want) -> Iterator[Page]:
         """The forecast of the model's point next to the slice's; status 204 where the model has none."""
         longitude, _, latitude = want.slice["point"].partition(",")
-        yield Page("page-00001", ask(Call(path, {"x": longitude, "y": latitude, **want.source.parameters})))
+        answer = ask(Call(path, {"x": longitude, "y": latitude, **want.source.parameters}))
+        if answer.status != 204:
+            members(answer, _TITLE)
+        yield Page("page-00001", answer)
 
     return pages
 
@@ -186,8 +203,7 @@ def _ask_zones(ask: Ask, want: Want) -> Iterator[Page]:
     size = int(want.parameters.get("count", WFS_PAGE))
     for number in range(1, WFS_PAGES + 1):
         answer = ask(_zones_call(want.slice["layer"], size, (number - 1) * size))
-        with answer.open() as body:
-            found = sum(1 for _ in items(body, "features.item.type"))
+        found = members(answer, _TITLE, "features")
         yield Page(f"page-{number:05d}", answer)
         if found < size:
             return
@@ -238,7 +254,7 @@ class BarentsWatch(_Endpoints):
     """Fish health, fishing gear, forecasts (scope ``api``) and zones (no token)."""
 
     name = "barentswatch"
-    title = "BarentsWatch"
+    title = _TITLE
     hosts: ClassVar[Mapping[str, str]] = {
         "api": "https://www.barentswatch.no/bwapi",
         "geo": "https://geo.barentswatch.no/geoserver",
@@ -251,9 +267,9 @@ class BarentsWatch(_Endpoints):
         "lice_export": Endpoint(_ask_lice, read_lice),
         "aquaculture_register": Endpoint(_ask_register, read_register),
         "fishing_gear": Endpoint(_ask_gear, read_gear),
-        "wave_forecast": Endpoint(_ask_point("/v1/waveforecastpoint/nearest/all"), read_waves),
-        "sea_current": Endpoint(_ask_point("/v1/seacurrent/nearest/all"), read_currents),
-        "zones": Endpoint(_ask_zones, read_zones),
+        "wave_forecast": Endpoint(_ask_point("/v1/waveforecastpoint/nearest/all"), read_waves, ("point",)),
+        "sea_current": Endpoint(_ask_point("/v1/seacurrent/nearest/all"), read_currents, ("point",)),
+        "zones": Endpoint(_ask_zones, read_zones, ("layer",)),
     }
 
     def token_scope(self, call: Call) -> str:
@@ -265,7 +281,7 @@ class BarentsWatchAis(_Endpoints):
     """Positions of ships in Norwegian waters (scope ``ais``)."""
 
     name = "barentswatch_ais"
-    title = "BarentsWatch AIS"
+    title = f"{_TITLE} AIS"
     hosts: ClassVar[Mapping[str, str]] = {
         "live": "https://live.ais.barentswatch.no",
         "historic": "https://historic.ais.barentswatch.no",
@@ -276,7 +292,7 @@ class BarentsWatchAis(_Endpoints):
             _ask_latest("/v1/latest/combined", modelType="Full", modelFormat="Json"), read_ships
         ),
         "latest_messages": Endpoint(_ask_latest("/v1/latest/ais"), read_ships),
-        "tracks": Endpoint(_ask_tracks, read_ships),
+        "tracks": Endpoint(_ask_tracks, read_ships, ("mmsi",)),
     }
 
     def token_scope(self, call: Call) -> str:

@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime
 from typing import IO, Any
 from zoneinfo import ZoneInfo
 
+from headgate.errors import DataError
+
 Record = dict[str, Any]
 
 REPEATS_WITHIN = 1000  # records in which the same one again is taken for an echo
@@ -34,6 +36,8 @@ def read_lice(_where: Mapping[str, str], body: IO[bytes]) -> Iterator[Record]:
 def read_register(where: Mapping[str, str], body: IO[bytes]) -> Iterator[Record]:
     """One record a licence, with what holds for its site; the answer itself names neither site nor week."""
     report = json.load(body)
+    if "locality" not in report:
+        raise DataError("the body is no report of a site: it has no locality")
     register = report.get("aquaCultureRegister") or {}
     site = _of_site(where, report, register)
     for licence in register.get("licenses") or []:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any, ClassVar
 
+from headgate.contract import Source
 from headgate.errors import DataError
 from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Want, rfc3339
 from headgate.sources.providers.answers import beginning, not_data
-from headgate.sources.providers.slices import require_each
+from headgate.sources.providers.terms import not_known, not_under_each
 
 SLICES = ("dataset_name", "month", "point", "variable")
 """What a series is of. No body repeats it, so it must stand in the key: under ``each`` of the source."""
@@ -34,9 +35,13 @@ class ClimateData(Provider):
     hosts: ClassVar[Mapping[str, str]] = {"api": "https://data.climatedata.ca"}
     limits = (Limit(2, 1.0),)  # none is documented
 
+    def mistakes(self, source: Source) -> Iterator[str]:
+        """What a series is of must stand under ``each``."""
+        yield from not_known(source, "generate-charts")
+        yield from not_under_each(source, *SLICES)
+
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """One body. The server's own default is CMIP5, so the dataset is always named."""
-        require_each(want, *SLICES)
         latitude, _, longitude = want.slice["point"].partition(",")
         asked = {name: value for name, value in want.parameters.items() if name not in SLICES}
         path = (

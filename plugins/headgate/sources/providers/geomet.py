@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import count
 from typing import IO, Any, ClassVar
 
+from headgate.contract import Source
 from headgate.sources.model import (
     Answer,
     Ask,
@@ -15,11 +16,10 @@ from headgate.sources.model import (
     Page,
     Provider,
     Rejected,
-    Unavailable,
     Want,
     rfc3339,
 )
-from headgate.sources.providers.answers import beginning, not_data, short_object
+from headgate.sources.providers.answers import beginning, members, not_data, short_object
 
 MEASURED_AT = {"climate-hourly": "UTC_DATE"}
 """The property by which a record belongs to a window, where the collection may go by another, local time."""
@@ -64,6 +64,14 @@ class GeoMet(Provider):
     def __init__(self) -> None:
         self._properties: dict[str, frozenset[str]] = {}  # of collections that were asked for their own
 
+    def mistakes(self, source: Source) -> Iterator[str]:
+        """Without an order, rows would be lost between pages."""
+        if "/items/" not in source.endpoint and "sortby" not in {**source.parameters, **source.each}:
+            yield (
+                "GeoMet has no order of its own, so rows would be lost between pages: give the source a "
+                "parameter sortby, such as LOCAL_DATE,CLIMATE_IDENTIFIER"
+            )
+
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """By offset, until a page is empty or has no next one.
 
@@ -79,7 +87,8 @@ class GeoMet(Provider):
         for number in count(1):
             path = f"/collections/{want.source.endpoint}/items"
             answer = ask(Call(path, {**query, "offset": offset}, headers=_JSON))
-            features, has_next = _extent(answer)
+            features = members(answer, self.title, "features")
+            has_next = _has_next(answer)
             if features or number == 1:
                 yield Page(f"page-{number:05}", answer)
             if not features or not has_next:
@@ -120,11 +129,6 @@ class GeoMet(Provider):
 
 
 def _query(want: Want) -> dict[str, Any]:
-    if "sortby" not in want.parameters:
-        raise Rejected(
-            "GeoMet has no order of its own, so rows would be lost between pages: give the source a "
-            "parameter sortby, such as LOCAL_DATE,CLIMATE_IDENTIFIER"
-        )
     query = {"limit": PAGE, **want.parameters, "f": "json"}
     if want.source.window != "interval":
         query["datetime"] = _span(want)
@@ -137,19 +141,12 @@ def _span(want: Want) -> str:
     return f"{rfc3339(start)}/{rfc3339(want.window.end - _ONE_SECOND)}"
 
 
-def _extent(answer: Answer) -> tuple[int, bool]:
-    """How many features a page has, and whether it links to a next one."""
+def _has_next(answer: Answer) -> bool:
+    """Whether a page links to a next one."""
     import ijson
 
-    features, has_next = 0, False
-    try:
-        with answer.open() as body:
-            for prefix, event, value in ijson.parse(body):
-                features += (prefix, event) == ("features.item", "start_map")
-                has_next = has_next or (prefix == "links.item.rel" and value == "next")
-    except ijson.JSONError as error:
-        raise Unavailable(f"GeoMet answered with broken JSON: {error}") from None
-    return features, has_next
+    with answer.open() as body:
+        return "next" in ijson.items(body, "links.item.rel")
 
 
 def _flat(feature: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, ClassVar
 
+from headgate.contract import Source
 from headgate.errors import DataError
 from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Unavailable, Want
 from headgate.sources.providers.answers import not_data
@@ -29,6 +30,11 @@ class Globe(Provider):
     title = "GLOBE"
     hosts: ClassVar[Mapping[str, str]] = {"api": "https://api.globe.gov/search/v1"}
     limits = (Limit(2, 1.0),)  # no limit is documented; a body may take the server minutes
+
+    def mistakes(self, source: Source) -> Iterator[str]:
+        """Measurements have a date to be asked by, so that parts of a day would be empty."""
+        if source.window in ("hour", "interval"):
+            yield f"GLOBE is asked for whole days: window {source.window} does not fit, take day or month"
 
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """One body. If ``enddate`` still counts, nobody says: a day more is asked for, and left out later."""

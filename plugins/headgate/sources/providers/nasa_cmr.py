@@ -5,12 +5,12 @@ https://cmr.earthdata.nasa.gov/search/site/docs/search/api.html
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import IO, Any, ClassVar
 
+from headgate.contract import Source
 from headgate.sources.model import (
     Answer,
     Ask,
@@ -23,16 +23,17 @@ from headgate.sources.model import (
     Want,
     rfc3339,
 )
-from headgate.sources.providers.answers import beginning, not_data, short_object
+from headgate.sources.providers.answers import beginning, members, not_data, short_object
+from headgate.sources.providers.terms import not_known
 
 _PAGE_ITEMS = 2000  # the most that CMR gives
 _MIB = 1_048_576
 _DELETIONS_KEPT = timedelta(days=364)  # CMR refuses to look back a year
 _DELETED = "feed=deleted"
 _ITEMS = {
-    "granules.umm_json": "items.item",
-    "granules.json": "feed.entry.item",
-    "granules.stac": "features.item",
+    "granules.umm_json": "items",
+    "granules.json": "feed.entry",
+    "granules.stac": "features",
 }
 _TIMED_OUT = ("cmr-timed-out", "cmr-time-out")  # the documentation has both
 _KILO = {"B": 1 / _MIB, "KB": 1 / 1024, "MB": 1.0, "GB": 1024.0, "TB": 1024.0**2, "PB": 1024.0**3}
@@ -55,18 +56,21 @@ class NasaCmr(Provider):
     credential = "optional_token"
     paged = frozenset(_ITEMS)
 
+    def mistakes(self, source: Source) -> Iterator[str]:
+        """See ``_ITEMS``."""
+        yield from not_known(source, *_ITEMS)
+
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """Deletions first: a granule that was deleted and ingested again is there after all."""
         if (deletions := _deletions(want)) is not None:
             answer = ask(deletions)
-            if (problem := not_data(answer, self.title, begins=b"[")) is not None:
-                raise problem
+            members(answer, self.title)
             yield Page(_DELETED, answer)
         headers = {"Client-Id": "headgate"}
         size = int(want.parameters.get("page_size", _PAGE_ITEMS))
         for number in count(1):
             answer = ask(_search(want, headers, number))
-            items = _count(answer, want.source.endpoint)
+            items = members(answer, self.title, _ITEMS[want.source.endpoint])
             after = answer.headers.get("cmr-search-after")
             yield Page(f"page-{number:05}", answer)
             if items < size or (after is None and not _by_number(want)):
@@ -91,7 +95,7 @@ class NasaCmr(Provider):
             yield from _deleted(ijson.items(body, "item"), where["window_end"])
             return
         read = {"granules.umm_json": _of_umm, "granules.json": _of_entry, "granules.stac": _of_stac}
-        yield from map(read[where["endpoint"]], ijson.items(body, _ITEMS[where["endpoint"]]))
+        yield from map(read[where["endpoint"]], ijson.items(body, f"{_ITEMS[where['endpoint']]}.item"))
 
     def authenticate(self, call: Call, secret: Mapping[str, str]) -> Mapping[str, str]:
         """An Earthdata Login token, for collections that are not public."""
@@ -126,18 +130,6 @@ def _deletions(want: Want) -> Call | None:
 
 def _since(want: Want) -> datetime:
     return want.window.start - timedelta(seconds=want.source.overlap)
-
-
-def _count(answer: Answer, endpoint: str) -> int:
-    """The items of a page. ``Unavailable`` for an answer that has no list of them, not even an empty one."""
-    import ijson
-
-    place = _ITEMS[endpoint]
-    with answer.open() as body:
-        seen = Counter((prefix, event) for prefix, event, _ in ijson.parse(body))
-    if not seen[place.removesuffix(".item"), "start_array"]:
-        raise Unavailable(f"NASA CMR answers without a list of granules: {answer.head(200)!r}")
-    return seen[place, "start_map"]
 
 
 def _deleted(items: Iterator[Json], end: str) -> Iterator[dict[str, Any]]:

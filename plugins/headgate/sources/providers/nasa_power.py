@@ -12,12 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import IO, Any, ClassVar
 
+from headgate.contract import Source
 from headgate.errors import DataError
 from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Want
 from headgate.sources.providers.answers import beginning, not_data, short_object
-from headgate.sources.providers.slices import require_each
+from headgate.sources.providers.terms import not_known, not_under_each
 
 _FILL = -999.0
+_ENDPOINTS = [
+    f"{time}/{area}" for time in ("daily", "hourly", "climatology") for area in ("point", "regional")
+]
 _CSV_END = "-END HEADER-"
 _CSV_PLACE = re.compile(r"latitude\s+(\S+)\s+longitude\s+(\S+)", re.IGNORECASE)
 _CSV_ELEVATION = re.compile(r"region = (\S+) meters")
@@ -41,9 +45,15 @@ class NasaPower(Provider):
     limits = (Limit(1, 1.0),)  # none is published; bursts of about 30 were refused
     volatile = True  # the seconds that it took are in each answer
 
+    def mistakes(self, source: Source) -> Iterator[str]:
+        """What answers do not repeat stands under ``each``; hours are asked for in UTC, as LST is no zone."""
+        yield from not_known(source, *_ENDPOINTS)
+        yield from not_under_each(source, "community")
+        if source.endpoint.startswith("hourly/") and source.parameters.get("time-standard") != "UTC":
+            yield "hours of local solar time have no time zone: give the parameter `time-standard: UTC`"
+
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """One page: the window of a point or a box, all parameters."""
-        require_each(want, "community")
         params = _params(want)
         answer = ask(Call(f"/{want.source.endpoint}", params, read_timeout=120.0))
         yield Page("page-00001", answer, suffix=str(params["format"]).lower())
@@ -52,7 +62,7 @@ class NasaPower(Provider):
         """HTML with status 200, and the reasons of a refused request."""
         if answer.status in (400, 422):
             return Rejected(f"{self.title}: {_reasons(answer)}")
-        return not_data(answer, self.title, begins=b"{-")
+        return not_data(answer, self.title, b"{", b"-")
 
     def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Mapping[str, Any]]:
         """A row for each place, parameter and time; values that are missing are null.

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, ClassVar
 
+from headgate.contract import Source
 from headgate.sources.model import Answer, Ask, Call, Limit, Page, Provider, Rejected, Unavailable, Want
 from headgate.sources.providers.answers import not_data, short_object
 from headgate.sources.providers.noaa_flags import named_flags
-from headgate.sources.providers.slices import require_each
+from headgate.sources.providers.terms import not_known, not_under_each
 
 _ATTRIBUTES = "_ATTRIBUTES"
 _MONTH = re.compile(r"\d{4}-\d{2}")
@@ -30,9 +31,13 @@ class Ncei(Provider):
     hosts: ClassVar[Mapping[str, str]] = {"api": "https://www.ncei.noaa.gov/access/services"}
     limits = (Limit(4, 1.0),)  # none is published; this is courtesy
 
+    def mistakes(self, source: Source) -> Iterator[str]:
+        """The dataset says what the flags mean, and no answer repeats it."""
+        yield from not_known(source, "data")
+        yield from not_under_each(source, "dataset")
+
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """One page: the days of the window, both ends inclusive."""
-        require_each(want, "dataset")
         days = {"startDate": f"{want.window.start:%Y-%m-%d}", "endDate": f"{want.window.last_day}"}
         params = {**want.parameters, **days, "format": "json"}
         yield Page("page-00001", ask(Call(f"/{want.source.endpoint}/v1", params, read_timeout=300.0)))
@@ -41,7 +46,7 @@ class Ncei(Provider):
         """HTML with status 200, and the service's own error, with whatever status."""
         message = _message(answer)
         if message is None:
-            return not_data(answer, self.title, begins=b"[")
+            return not_data(answer, self.title, b"[")
         if answer.status >= 500 or answer.status == 429:
             return Unavailable(f"{self.title}: {message}")
         return Rejected(f"{self.title}: {message}")

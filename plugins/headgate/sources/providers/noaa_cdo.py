@@ -6,11 +6,13 @@ https://www.ncdc.noaa.gov/cdo-web/webservices/v2
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, ClassVar
 from urllib.parse import quote
 
+from headgate.contract import Source
 from headgate.errors import Fatal
 from headgate.sources.credentials import what_to_set
 from headgate.sources.model import (
@@ -27,10 +29,11 @@ from headgate.sources.model import (
 )
 from headgate.sources.providers.answers import not_data, short_object
 from headgate.sources.providers.noaa_flags import named_flags
-from headgate.sources.providers.slices import require_each
+from headgate.sources.providers.terms import not_known, not_under_each
 
 _PAGE_ROWS = 1000  # the most that the API gives
 _PASSES = 3
+_DAYS_LIMIT = re.compile(r"\bday\b|daily|10,?000", re.IGNORECASE)  # its exact words were never recorded
 _PATIENCE = 1.0  # seconds; the API refuses more than 5 requests a second and names no time to wait
 
 
@@ -51,6 +54,12 @@ class NoaaCdo(Provider):
         {"data", "stations", "locations", "locationcategories", "datatypes", "datacategories", "datasets"}
     )
 
+    def mistakes(self, source: Source) -> Iterator[str]:
+        """The dataset says what the flags of data mean, and no answer repeats it."""
+        yield from not_known(source, *sorted(self.paged))
+        if source.endpoint == "data":
+            yield from not_under_each(source, "datasetid")
+
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """Pages until one is short. A list whose total changed on the way is read again from its start.
 
@@ -61,8 +70,6 @@ class NoaaCdo(Provider):
             path = f"/{want.source.endpoint}/{quote(want.slice['id'], safe='')}"
             yield Page("page-00001", ask(Call(path)))
             return
-        if want.source.endpoint == "data":
-            require_each(want, "datasetid")
         number = 0
         for _ in range(_PASSES):
             totals = set()
@@ -91,7 +98,7 @@ class NoaaCdo(Provider):
         if error is None:
             return not_data(answer, self.title)
         status, message = error
-        if status == 429 and "per day" in message:
+        if status == 429 and _DAYS_LIMIT.search(message):
             return QuotaUsed(f"{self.title}: {message}")
         if status == 429 or status >= 500:
             return Unavailable(f"{self.title}: {message}", retry_after=_PATIENCE)
