@@ -198,6 +198,12 @@ def test_what_failed_is_asked_for_in_the_slices_of_other_names(window: str) -> N
         assert [dict(want.slice) for want in again] == slices
         rows = [row, reached, *(landed(want, at("2024-03-02")) for want in found)]
         assert wants(new, asked, rows) == []
+        later = [
+            landed(Want(new, span("2024-03-02", "2024-03-03"), slice), None, state="failed")
+            for slice in slices
+        ]
+        found = wants(new, Asked(at("2024-03-04"), span("2024-03-03", "2024-03-04")), [*rows, *later])
+        assert {want.window.start for want in found} <= {at("2024-03-02"), at("2024-03-03")}
 
 
 def test_a_run_that_is_tried_again_does_not_ask_for_what_it_has_landed() -> None:

@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate.contract.check import contract_problems
 from headgate.contract.document import contract_from_document, custom_properties
 from headgate.contract.model import SYSTEM_COLUMNS, Contract, fold
 from headgate.contract.table import comment_ddl, evolve_ddl, grant_ddl, index_ddl, table_ddl
@@ -49,6 +48,7 @@ def apply_contract(conn: Connection, contract: Contract) -> int:
     wrong with the contract itself, and for what cannot be done under loaded rows: another key, another
     type, another table name.
     """
+    from headgate.contract.check import contract_problems
     from headgate.db import query, transaction
 
     if problems := contract_problems(contract):
