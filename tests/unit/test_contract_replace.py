@@ -73,6 +73,11 @@ def test_answers_in_pages_are_not_replaced(name: str, endpoint: str) -> None:
     assert f"{name} answers {endpoint} in pages" in problem
 
 
+def test_a_provider_that_nobody_knows_is_a_problem_and_not_the_end_of_the_check() -> None:
+    (problem,) = contract_problems(fetched("nobody", "anything"))
+    assert "no provider 'nobody'" in problem
+
+
 def test_whole_answers_of_a_provider_are_replaced() -> None:
     endpoint = "land_covers"
     assert endpoint not in provider("globe").paged

@@ -128,11 +128,11 @@ def _replace_problems(contract: Contract) -> list[str]:
     """Versions replace another only where a version is all there is of something."""
     if contract.on_rewrite != "replace" or contract.source is None:
         return []
-    from headgate.sources.catalogue import provider
+    from headgate.sources.catalogue import PROVIDERS, provider
 
     source = contract.source
     problems = []
-    if source.endpoint in provider(source.provider).paged:
+    if source.provider in PROVIDERS and source.endpoint in provider(source.provider).paged:
         problems.append(
             f"onRewrite: {source.provider} answers {source.endpoint} in pages and records move between them: "
             "replace would remove some that there are. Use merge."
