@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import IO, Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from headgate.contract import Contract, contract_from_document
 from headgate.sources import catalogue
 from headgate.sources.model import Ask, Call, Page, Provider, Want
+from tests.integration.misbehaving import Reply, Seen, answering
 
 DATASET = "tiny_things"
 
@@ -52,22 +50,6 @@ class TinyServer:
         self.asked: list[tuple[str, str, int]] = []  # place, first day, page
         self.faults: dict[int, tuple[int, str]] = {}  # by the number of the request to come: status and body
         self.down: tuple[int, str] | None = None
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer._answer(self)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Not on the screen."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def put(self, place: str, day: str, *amounts: object) -> None:
         """The things of a place on a day, with the ids 1, 2, …"""
@@ -75,37 +57,33 @@ class TinyServer:
             {"id": number, "day": day, "amount": amount} for number, amount in enumerate(amounts, 1)
         ]
 
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        asked = {name: values[0] for name, values in parse_qs(urlsplit(request.path).query).items()}
-        place, start, page = asked.get("place", ""), asked["start"][:10], int(asked["page"])
-        self.asked.append((place, start, page))
+    def answer(self, seen: Seen) -> Reply:
+        asked = dict(seen.query)
+        self.asked.append((asked["place"], asked["start"][:10], int(asked["page"])))
         status, body = self.faults.get(len(self.asked), self.down or (200, ""))
         if status == 200 and not body:
-            of_window = [
-                thing
-                for (where, day), things in sorted(self.things.items())
-                if where == place and start <= day < asked["end"][:10]
-                for thing in things
-            ]
-            first = (page - 1) * self.PAGE
-            body = json.dumps(
-                {"things": of_window[first : first + self.PAGE], "more": len(of_window) > first + self.PAGE}
-            )
-        request.send_response(status)
-        request.send_header("Content-Type", "application/json")
-        request.send_header("Content-Length", str(len(body.encode())))
-        request.send_header("Set-Cookie", "session=secret")
-        request.end_headers()
-        request.wfile.write(body.encode())
+            body = self._page(asked)
+        return Reply(body.encode(), status, {"Set-Cookie": "session=secret"})
+
+    def _page(self, asked: Mapping[str, str]) -> str:
+        of_window = [
+            thing
+            for (where, day), things in sorted(self.things.items())
+            if where == asked["place"] and asked["start"][:10] <= day < asked["end"][:10]
+            for thing in things
+        ]
+        first = (int(asked["page"]) - 1) * self.PAGE
+        end = first + self.PAGE
+        return json.dumps({"things": of_window[first:end], "more": len(of_window) > end})
 
 
 @pytest.fixture
 def tiny_server(tiny: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyServer]:
     """A running server that the provider ``tiny`` asks."""
     server = TinyServer()
-    monkeypatch.setenv("HEADGATE_SOURCE_TINY_URL", server.url)
-    yield server
-    server.close()
+    with answering(server.answer) as address:
+        monkeypatch.setenv("HEADGATE_SOURCE_TINY_URL", address)
+        yield server
 
 
 @pytest.fixture

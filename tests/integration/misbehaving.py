@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,10 +35,17 @@ class Seen:
 
     at: float
     method: str
-    path: str
-    query: list[tuple[str, str]]
+    target: str
     headers: Mapping[str, str]  # names in lower case
     body: bytes
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        return parse_qsl(urlsplit(self.target).query)
 
     @property
     def form(self) -> dict[str, str]:
@@ -48,8 +55,9 @@ class Seen:
 class Misbehaving:
     """``on`` says what a path answers, in turn; the last answer stays."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    url: str
+
+    def __init__(self) -> None:
         self.seen: list[Seen] = []
         self._replies: dict[str, list[Reply]] = {}
         self._lock = threading.Lock()
@@ -77,15 +85,22 @@ def token(text: str = "t-1", **fields: Any) -> Reply:
 
 @contextmanager
 def misbehaving() -> Iterator[Misbehaving]:
-    """The server on a free port of this machine."""
+    """Such a server."""
+    made = Misbehaving()
+    with answering(made.answer) as made.url:
+        yield made
+
+
+@contextmanager
+def answering(answer: Callable[[Seen], Reply]) -> Iterator[str]:
+    """A server on a free port of this machine, which answers so; its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
-    made = Misbehaving(f"http://127.0.0.1:{server.server_port}")
-    server.made = made  # type: ignore[attr-defined]
+    server.answer = answer  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield made
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -97,11 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def _respond(self) -> None:
-        parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", 0)))
-        seen = Seen(time.monotonic(), self.command, parts.path, parse_qsl(parts.query), headers, body)
-        reply: Reply = self.server.made.answer(seen)  # type: ignore[attr-defined]
+        seen = Seen(time.monotonic(), self.command, self.path, headers, body)
+        reply: Reply = self.server.answer(seen)  # type: ignore[attr-defined]
         if reply.after:
             reply.after.wait(60)
         conditional = headers.get("if-none-match")

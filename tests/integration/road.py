@@ -61,6 +61,7 @@ class Road:
     services: Services
     runs: int = 0
     alive: set[str] = field(default_factory=set)
+    suites: Path = field(default_factory=expectations_dir)
 
     @property
     def bucket(self) -> str:
@@ -93,7 +94,7 @@ class Road:
         return gate(self.services, run.run_id)
 
     def suite(self, contract: Contract) -> Suite:
-        return Suite(expectations_dir() / f"{contract.dataset}.json", contract)
+        return Suite(self.suites / f"{contract.dataset}.json", contract)
 
     def publish(self, run: Run, shares: list[Any]) -> None:
         """stream, and wait for the receipts."""

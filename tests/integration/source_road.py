@@ -6,9 +6,7 @@ import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from datetime import date, datetime
 from typing import Any
 
 import yaml
@@ -20,29 +18,57 @@ from headgate.db import connect
 from headgate.ledger import Run
 from headgate.paths import datasets_dir
 from headgate.steps.fetch import fetch, plan
+from headgate.steps.lanes import Share
 from headgate.steps.report import report
 from headgate.steps.scan import Params, Request, scan
 from headgate.steps.services import Services
 from tests.conftest import Environment
+from tests.integration.misbehaving import Reply, Seen, answering
 from tests.integration.road import Road
+
+Day = date | str
 
 
 @dataclass
 class SourceRoad(Road):
-    """``run`` fetches what the run asks for, lands and loads it."""
+    """A run plans what it asks for, fetches and lands it, and loads it, as ``kind`` and for ``interval``."""
 
-    def fetched(self, first: date | None = None, last: date | None = None, **params: Any) -> Run:
-        """Plan, fetch and scan of a run for the days from ``first`` to ``last``, both included."""
+    kind: str = "manual"
+    interval: tuple[datetime, datetime] | None = None
+
+    def request(self, first: Day | None = None, last: Day | None = None, **params: Any) -> Request:
+        """A new run, for the days from ``first`` to ``last``, both included."""
         self.runs += 1
-        request = Request(
+        return Request(
             dataset=self.contract.dataset,
             dag_run_id=f"test__{self.runs}",
             contract_sha256=self.contract.sha256,
+            kind=self.kind,
             params=Params(start=str(first or ""), end=str(last or ""), **params),
+            interval=self.interval,
         )
-        for share in plan(self.services, request, is_alive=self.alive.__contains__):
+
+    def plan(self, request: Request) -> list[Share]:
+        return plan(self.services, request, is_alive=self.alive.__contains__)
+
+    def fetch(self, request: Request) -> None:
+        for share in self.plan(request):
             fetch(self.services, share)
+
+    def scan(self, request: Request) -> Run:
         return scan(self.services, request, is_alive=self.alive.__contains__)
+
+    def finish(self, request: Request) -> RunBooks:
+        """From scan to report."""
+        run = self.scan(request)
+        self.publish(run, self.audit(run))
+        return report(self.services, run)
+
+    def load(self, first: Day | None = None, last: Day | None = None, **params: Any) -> RunBooks:
+        """A whole run."""
+        request = self.request(first, last, **params)
+        self.fetch(request)
+        return self.finish(request)
 
     def landed(self) -> dict[str, bytes]:
         """The bodies in the landing bucket, as the provider sent them, by the end of their key."""
@@ -51,12 +77,6 @@ class SourceRoad(Road):
             stored.key.removeprefix(prefix): gzip.decompress(store.read(self.bucket, stored.key))
             for stored in store.listing(self.bucket, prefix)
         }
-
-    def load(self, first: date | None = None, last: date | None = None, **params: Any) -> RunBooks:
-        """A whole run."""
-        run = self.fetched(first, last, **params)
-        self.publish(run, self.audit(run))
-        return report(self.services, run)
 
 
 def make_source_road(
@@ -85,22 +105,9 @@ def make_source_road(
 def serving(bodies: Mapping[str, bytes], content_type: str = "application/json") -> Iterator[str]:
     """A server of recorded answers by a part of path and query; its address. "" answers all others."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = next((body for part, body in bodies.items() if part and part in self.path), bodies[""])
-            self.send_response(200)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(seen: Seen) -> Reply:
+        body = next((body for part, body in bodies.items() if part and part in seen.target), bodies[""])
+        return Reply(body, content_type=content_type)
 
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering(answer) as address:
+        yield address

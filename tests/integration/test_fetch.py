@@ -14,24 +14,19 @@ from typing import Any
 import pytest
 
 from headgate.books import RunBooks
-from headgate.checks import Suite
-from headgate.contract import Contract, contract_from_document
+from headgate.contract import contract_from_document
 from headgate.contract.registry import apply_contract
 from headgate.db import connect, transaction
 from headgate.errors import Retriable
-from headgate.ledger import Run
 from headgate.ledger.fetch import wanted_of_lane
 from headgate.sources import landing
 from headgate.sources.keys import Place
 from headgate.sources.landing import manifest_key
 from headgate.sources.model import Ask, Page, Want, Window
 from headgate.steps import fetch as fetching
-from headgate.steps.lanes import Share
-from headgate.steps.report import report
-from headgate.steps.scan import Params, Request
 from headgate.steps.services import Services
 from tests.conftest import Environment
-from tests.integration.road import Road, consumer
+from tests.integration.source_road import SourceRoad
 from tests.tiny import TinyServer, contract, tiny, tiny_server
 
 __all__ = ["tiny", "tiny_server"]
@@ -39,54 +34,12 @@ __all__ = ["tiny", "tiny_server"]
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-class SourceRoad(Road):
-    """The road of a dataset that is fetched."""
-
-    kind = "manual"
-    interval: tuple[datetime, datetime] | None = None
-    suites: Path
-
-    def suite(self, contract: Contract) -> Suite:
-        return Suite(self.suites, contract)
-
-    def request(self, dag_run_id: str = "", **params: Any) -> Request:
-        if not dag_run_id:
-            self.runs += 1
-        return Request(
-            dataset=self.contract.dataset,
-            dag_run_id=dag_run_id or f"test__{self.runs}",
-            contract_sha256=self.contract.sha256,
-            kind=self.kind,
-            params=Params.of(params),
-            interval=self.interval,
-        )
-
-    def plan(self, request: Request) -> list[Share]:
-        return fetching.plan(self.services, request, is_alive=self.alive.__contains__)
-
-    def fetch(self, request: Request) -> None:
-        for share in self.plan(request):
-            fetching.fetch(self.services, share)
-
-    def load(self, request: Request) -> RunBooks:
-        """From scan to report."""
-        run = self.scan(request)
-        self.publish(run, self.audit(run))
-        return report(self.services, run)
-
-    def scan(self, request: Request) -> Run:
-        from headgate.steps.scan import scan
-
-        return scan(self.services, request, is_alive=self.alive.__contains__)
-
-    def whole(self, **params: Any) -> RunBooks:
-        request = self.request(**params)
-        self.fetch(request)
-        return self.load(request)
+class TinyRoad(SourceRoad):
+    """Of tiny things by place and day."""
 
     def backfill(self, day: datetime) -> RunBooks:
         self.kind, self.interval = "backfill", (day, day + timedelta(days=1))
-        return self.whole()
+        return self.load()
 
     def amounts(self) -> dict[tuple[str, str, int], float]:
         rows = self.rows("SELECT place, day, id, amount FROM lab.things")
@@ -98,12 +51,8 @@ class SourceRoad(Road):
             " ORDER BY window_start, folder"
         )
 
-    def objects_landed(self) -> list[str]:
-        found = self.services.store.listing(self.bucket, self.contract.prefix)
-        return [item.key.removeprefix(self.contract.prefix) for item in found]
 
-
-def make(environment: Environment, folder: Path, **terms: Any) -> SourceRoad:
+def make(environment: Environment, folder: Path, **terms: Any) -> TinyRoad:
     """A road of tiny things at the places a and b, and no waiting for a provider that is away."""
     made = contract(environment.buckets.landing, **{"each": {"place": ["a", "b"]}, **terms})
     with closing(connect(environment.database.owner_url)) as conn:
@@ -111,21 +60,13 @@ def make(environment: Environment, folder: Path, **terms: Any) -> SourceRoad:
     settings = environment.settings.model_copy(
         update={"sources_attempts": 1, "sources_backoff_seconds": 0.01, "sources_wait_seconds": 1.0}
     )
-    road = SourceRoad(environment, made, Services.of(settings, patience=5.0))
-    road.suites = folder / "suite.json"
-    road.suites.write_text('{"name": "tiny_things", "expectations": []}')
-    return road
+    (folder / "tiny_things.json").write_text('{"name": "tiny_things", "expectations": []}')
+    return TinyRoad(environment, made, Services.of(settings, patience=5.0), suites=folder)
 
 
 @pytest.fixture
-def road(environment: Environment, tiny_server: TinyServer, tmp_path: Path) -> SourceRoad:
+def road(environment: Environment, tiny_server: TinyServer, tmp_path: Path) -> TinyRoad:
     return make(environment, tmp_path)
-
-
-@pytest.fixture
-def consuming(environment: Environment) -> Iterator[None]:
-    with consumer(environment):
-        yield
 
 
 def rows_of(books: RunBooks) -> dict[str, int]:
@@ -133,12 +74,12 @@ def rows_of(books: RunBooks) -> dict[str, int]:
 
 
 def test_from_nothing_to_rows_and_nothing_is_fetched_twice(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None
+    road: TinyRoad, tiny_server: TinyServer, consuming: None
 ) -> None:
     tiny_server.put("a", "2024-01-01", 1, 2, 3)
     tiny_server.put("b", "2024-01-02", 4)
 
-    books = road.whole(**{"from": "2024-01-01", "to": "2024-01-02"})
+    books = road.load("2024-01-01", "2024-01-02")
 
     assert (books.state, books.balanced, rows_of(books)) == ("success", True, {"read": 4, "inserted": 4})
     assert road.amounts() == {
@@ -147,7 +88,7 @@ def test_from_nothing_to_rows_and_nothing_is_fetched_twice(
         ("a", "2024-01-01", 3): 3.0,
         ("b", "2024-01-02", 1): 4.0,
     }
-    assert [key for key in road.objects_landed() if "place=a" in key] == [
+    assert [key for key in road.landed() if "place=a" in key] == [
         "20240101T000000Z_20240102T000000Z/place=a/page-00001.json.gz",
         "20240101T000000Z_20240102T000000Z/place=a/page-00002.json.gz",
         "20240102T000000Z_20240103T000000Z/place=a/page-00001.json.gz",
@@ -156,17 +97,17 @@ def test_from_nothing_to_rows_and_nothing_is_fetched_twice(
     assert books.as_json()["fetched"] == counts
     asked = len(tiny_server.asked)
 
-    again = road.whole(**{"from": "2024-01-01", "to": "2024-01-02"})
+    again = road.load("2024-01-01", "2024-01-02")
 
     assert (again.state, rows_of(again), again.objects, again.fetched) == ("success", {}, (), ())
     assert len(tiny_server.asked) == asked
 
 
 def test_a_body_is_landed_as_it_came_with_a_manifest_without_secrets(
-    road: SourceRoad, tiny_server: TinyServer
+    road: TinyRoad, tiny_server: TinyServer
 ) -> None:
     tiny_server.put("a", "2024-01-01", 1)
-    road.fetch(road.request(**{"from": "2024-01-01", "to": "2024-01-01"}))
+    road.fetch(road.request("2024-01-01", "2024-01-01"))
 
     key = (
         road.contract.prefix
@@ -182,67 +123,66 @@ def test_a_body_is_landed_as_it_came_with_a_manifest_without_secrets(
 
 
 def test_corrections_are_updates_and_the_same_answer_is_no_new_version(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None
+    road: TinyRoad, tiny_server: TinyServer, consuming: None
 ) -> None:
     tiny_server.put("a", "2024-01-01", 1, 2, 3)
-    days = {"from": "2024-01-01", "to": "2024-01-02"}
-    first = road.request(**days)
+    days = ("2024-01-01", "2024-01-02")
+    first = road.request(*days)
     road.fetch(first)
-    road.load(first)
+    road.finish(first)
     first_run = road.scan(first)
 
-    same = road.whole(**days, refetch=True)
+    same = road.load(*days, refetch=True)
     assert (rows_of(same), same.objects) == ({}, ())
     assert same.as_json()["fetched"]["pages_new"] == 0
     assert road.books(first_run).as_json()["fetched"]["pages_new"] == 5
 
     tiny_server.put("a", "2024-01-01", 1, 2.5, 3)
-    corrected = road.whole(**days, refetch=True)
+    corrected = road.load(*days, refetch=True)
     assert rows_of(corrected) == {"read": 2, "updated": 1, "unchanged": 1}
 
     tiny_server.put("a", "2024-01-01", 1, 2, 3)
-    taken_back = road.whole(**days, refetch=True)
+    taken_back = road.load(*days, refetch=True)
     assert rows_of(taken_back) == {"read": 2, "updated": 1, "unchanged": 1}
     assert road.amounts()["a", "2024-01-01", 2] == 2.0
 
 
 def test_bodies_that_say_when_they_were_made_are_the_same_when_their_records_are(
-    road: SourceRoad, tiny_server: TinyServer, monkeypatch: pytest.MonkeyPatch
+    road: TinyRoad, tiny_server: TinyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.tiny import Tiny
 
     monkeypatch.setattr(Tiny, "volatile", True)
-    days = {"from": "2024-01-01", "to": "2024-01-01", "refetch": True}
+    days = ("2024-01-01", "2024-01-01")
     body = '{"made": %d, "things": [{"id": %d}], "more": false}'
     new = []
     for numbers in [(1, 1), (2, 1), (3, 2)]:
         tiny_server.down = (200, body % numbers)
-        request = road.request(**days)
-        road.fetch(request)
+        road.fetch(road.request(*days, refetch=True))
         new.append([pages_new for *_, pages_new in road.windows()])
     assert new == [[1, 1], [0, 0], [1, 1]]
 
 
 def test_a_page_that_is_no_longer_becomes_an_empty_answer(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None
+    road: TinyRoad, tiny_server: TinyServer, consuming: None
 ) -> None:
-    days = {"from": "2024-01-01", "to": "2024-01-01"}
+    days = ("2024-01-01", "2024-01-01")
     tiny_server.put("a", "2024-01-01", 1, 2, 3)
-    road.whole(**days)
+    road.load(*days)
     tiny_server.put("a", "2024-01-01", 1, 2)
 
-    books = road.whole(**days, refetch=True)
+    books = road.load(*days, refetch=True)
 
     assert books.state == "success"
-    [page] = [key for key in road.objects_landed() if "place=a/page-00002" in key]
+    [page] = [key for key in road.landed() if "place=a/page-00002" in key]
     assert gzip.decompress(road.services.store.read(road.bucket, road.contract.prefix + page)) == b""
-    assert rows_of(road.whole(**days, refetch=True)) == {}
+    assert rows_of(road.load(*days, refetch=True)) == {}
     tiny_server.put("a", "2024-01-01", 1, 2, 7)
-    assert rows_of(road.whole(**days, refetch=True)) == {"read": 3, "updated": 1, "unchanged": 2}
+    assert rows_of(road.load(*days, refetch=True)) == {"read": 3, "updated": 1, "unchanged": 2}
 
 
 def test_a_backfill_of_a_week_twice_asks_and_changes_nothing_the_second_time(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None
+    road: TinyRoad, tiny_server: TinyServer, consuming: None
 ) -> None:
     days = [FIRST + timedelta(days=number) for number in range(7)]
     for day in days:
@@ -260,54 +200,54 @@ def test_a_backfill_of_a_week_twice_asks_and_changes_nothing_the_second_time(
 
 
 def test_a_provider_that_is_away_fails_its_windows_and_not_the_run(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None
+    road: TinyRoad, tiny_server: TinyServer, consuming: None
 ) -> None:
     tiny_server.put("a", "2024-01-01", 1)
     tiny_server.put("b", "2024-01-01", 2)
     road.kind, road.interval = "scheduled", (FIRST, FIRST + timedelta(days=1))
     tiny_server.faults = {2: (503, "be patient")}
 
-    books = road.whole()
+    books = road.load()
 
     assert (books.state, rows_of(books)) == ("success", {"read": 1, "inserted": 1})
     assert books.run.reason is not None
     assert "1 of 2 windows were not fetched: Tiny, GET /things: status 503" in books.run.reason
     road.interval = (FIRST + timedelta(days=1), FIRST + timedelta(days=2))
-    later = road.whole()
+    later = road.load()
     assert (later.run.reason, rows_of(later)) == (None, {"read": 1, "inserted": 1})
     assert road.amounts() == {("a", "2024-01-01", 1): 1.0, ("b", "2024-01-01", 1): 2.0}
 
 
 def test_a_refused_request_fails_the_run_after_the_rest_is_loaded(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None
+    road: TinyRoad, tiny_server: TinyServer, consuming: None
 ) -> None:
     tiny_server.put("b", "2024-01-01", 2)
     tiny_server.faults = {1: (400, "place a is not known")}
 
-    books = road.whole(**{"from": "2024-01-01", "to": "2024-01-01"})
+    books = road.load("2024-01-01", "2024-01-01")
 
     assert (books.state, rows_of(books)) == ("failed", {"read": 1, "inserted": 1})
     assert "place a is not known" in (books.run.reason or "")
 
 
 def test_pages_that_never_end_fail_their_window(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None
+    road: TinyRoad, tiny_server: TinyServer, consuming: None
 ) -> None:
     tiny_server.down = (200, '{"things": [{"id": 1, "amount": 1}], "more": true}')
 
-    books = road.whole(**{"from": "2024-01-01", "to": "2024-01-01"})
+    books = road.load("2024-01-01", "2024-01-01")
 
     assert (books.state, len(tiny_server.asked)) == ("failed", 4)
     assert "sends the page before page-00002 again" in (books.run.reason or "")
 
 
 def test_what_the_command_line_could_not_have_a_run_still_asks_for(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None
+    road: TinyRoad, tiny_server: TinyServer, consuming: None
 ) -> None:
     from headgate.sources.catalogue import provider
 
     tiny_server.put("a", "2024-01-01", 1)
-    request = road.request(**{"from": "2024-01-01", "to": "2024-01-01"})
+    request = road.request("2024-01-01", "2024-01-01")
     [share] = road.plan(request)
     source = road.contract.source
     assert source is not None
@@ -319,11 +259,11 @@ def test_what_the_command_line_could_not_have_a_run_still_asks_for(
 
     fetching.fetch(road.services, share)
 
-    assert rows_of(road.load(request)) == {"read": 1, "inserted": 1}
+    assert rows_of(road.finish(request)) == {"read": 1, "inserted": 1}
 
 
 def test_an_answer_that_is_broken_inside_does_not_stop_the_windows_behind_it(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None, monkeypatch: pytest.MonkeyPatch
+    road: TinyRoad, tiny_server: TinyServer, consuming: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import ijson
 
@@ -341,14 +281,14 @@ def test_an_answer_that_is_broken_inside_does_not_stop_the_windows_behind_it(
     tiny_server.put("b", "2024-01-01", 2)
     tiny_server.faults = {1: (200, '{"things": [{"id": 1}}, "more": false}')}
 
-    books = road.whole(**{"from": "2024-01-01", "to": "2024-01-01"})
+    books = road.load("2024-01-01", "2024-01-01")
 
     assert (books.state, rows_of(books)) == ("failed", {"read": 1, "inserted": 1})
     assert "Tiny answered what was not expected" in (books.run.reason or "")
 
 
 def test_a_used_up_quota_stops_asking_and_the_next_run_goes_on(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None, monkeypatch: pytest.MonkeyPatch
+    road: TinyRoad, tiny_server: TinyServer, consuming: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from headgate.sources.model import Answer, QuotaUsed
     from tests.tiny import Tiny
@@ -361,23 +301,23 @@ def test_a_used_up_quota_stops_asking_and_the_next_run_goes_on(
         tiny_server.put("a", f"2024-01-0{day}", day)
     tiny_server.faults = {3: (429, "")}
 
-    books = road.whole(**{"from": "2024-01-01", "to": "2024-01-05"})
+    books = road.load("2024-01-01", "2024-01-05")
 
     assert (books.state, len(tiny_server.asked)) == ("failed", 3)
     assert rows_of(books) == {"read": 1, "inserted": 1}
     assert "8 of 10 windows were not fetched: " in (books.run.reason or "")
     with closing(connect(road.environment.database.owner_url)) as conn, conn, conn.cursor() as cursor:
         cursor.execute("UPDATE headgate.source SET held_until = NULL")  # the next day has come
-    assert road.whole(**{"from": "2024-01-01", "to": "2024-01-05"}).state == "success"
+    assert road.load("2024-01-01", "2024-01-05").state == "success"
     assert len(road.amounts()) == 5
     assert len(tiny_server.asked) == 3 + 8
 
 
 def test_a_lane_that_dies_between_pages_goes_on_without_half_a_window_or_a_double_page(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None, monkeypatch: pytest.MonkeyPatch
+    road: TinyRoad, tiny_server: TinyServer, consuming: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_server.put("a", "2024-01-01", 1, 2, 3, 4, 5)
-    request = road.request(**{"from": "2024-01-01", "to": "2024-01-02"})
+    request = road.request("2024-01-01", "2024-01-02")
     [share] = road.plan(request)
     put, puts = road.services.store.put_file, []
 
@@ -403,17 +343,17 @@ def test_a_lane_that_dies_between_pages_goes_on_without_half_a_window_or_a_doubl
     fetching.fetch(road.services, share)
     assert road.plan(request) == []
     assert len(tiny_server.asked) == asked
-    assert rows_of(road.load(request)) == {"read": 5, "inserted": 5}
+    assert rows_of(road.finish(request)) == {"read": 5, "inserted": 5}
 
 
 def test_a_crash_between_a_body_and_its_manifest_loses_and_doubles_nothing(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None, monkeypatch: pytest.MonkeyPatch
+    road: TinyRoad, tiny_server: TinyServer, consuming: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    days = {"from": "2024-01-01", "to": "2024-01-01"}
+    days = ("2024-01-01", "2024-01-01")
     tiny_server.put("a", "2024-01-01", 1)
-    road.whole(**days)
+    road.load(*days)
     tiny_server.put("a", "2024-01-01", 2)
-    request = road.request(**days, refetch=True)
+    request = road.request(*days, refetch=True)
     [share] = road.plan(request)
 
     def crash(*_: Any, **__: Any) -> None:
@@ -428,20 +368,20 @@ def test_a_crash_between_a_body_and_its_manifest_loses_and_doubles_nothing(
     )  # as the manifest that is left says: the body must be put all the same
     fetching.fetch(road.services, share)
 
-    road.load(request)
+    road.finish(request)
     assert road.amounts() == {("a", "2024-01-01", 1): 1.0}
 
 
 def test_what_a_run_that_is_alive_has_to_fetch_is_left_to_it_and_a_dead_ones_is_taken_over(
-    road: SourceRoad, tiny_server: TinyServer
+    road: TinyRoad, tiny_server: TinyServer
 ) -> None:
-    days = {"from": "2024-01-01", "to": "2024-01-01"}
-    first = road.request(**days)
+    days = ("2024-01-01", "2024-01-01")
+    first = road.request(*days)
     assert len(road.plan(first)) == 1
     road.alive = {first.dag_run_id}
-    assert road.plan(road.request(**days)) == []
+    assert road.plan(road.request(*days)) == []
     road.alive = set()
-    second = road.request(**days)
+    second = road.request(*days)
     [share] = road.plan(second)
     fetching.fetch(road.services, share)
     assert [state for _, state, _, _ in road.windows()] == ["landed", "landed"]
@@ -451,7 +391,7 @@ def test_thousands_of_windows_are_few_shares_and_each_is_fetched_once(
     environment: Environment, tiny_server: TinyServer, tmp_path: Path
 ) -> None:
     road = make(environment, tmp_path, window="hour", each={"place": ["a", "b", "c"]})
-    shares = road.plan(road.request(**{"from": "2024-01-01", "to": "2024-03-31"}))
+    shares = road.plan(road.request("2024-01-01", "2024-03-31"))
     assert [share.as_xcom() for share in shares] == [
         {"run_id": 1, "lane": 0, "lanes": 2},
         {"run_id": 1, "lane": 1, "lanes": 2},
@@ -460,21 +400,19 @@ def test_thousands_of_windows_are_few_shares_and_each_is_fetched_once(
     assert counted == [(0, 3 * 24 * 91 // 2), (1, 3 * 24 * 91 // 2)]
 
 
-def test_runs_of_certain_objects_and_of_arrivals_ask_nobody(
-    road: SourceRoad, tiny_server: TinyServer
-) -> None:
+def test_runs_of_certain_objects_and_of_arrivals_ask_nobody(road: TinyRoad, tiny_server: TinyServer) -> None:
     assert road.plan(road.request(reload=True)) == []
     assert road.plan(replace(road.request(), kind="asset_triggered")) == []
     assert tiny_server.asked == []
 
 
 def test_rows_in_quarantine_are_replayed_as_json_lines(
-    road: SourceRoad, tiny_server: TinyServer, consuming: None
+    road: TinyRoad, tiny_server: TinyServer, consuming: None
 ) -> None:
     from headgate.quarantine import Filter, replay
 
     tiny_server.put("a", "2024-01-01", *range(30), "much")
-    books = road.whole(**{"from": "2024-01-01", "to": "2024-01-01"}, accept_rejects=True)
+    books = road.load("2024-01-01", "2024-01-01", accept_rejects=True)
     assert rows_of(books) == {"read": 31, "inserted": 30, "quarantined": 1}
     with closing(connect(road.environment.database.pipeline_url)) as conn:
         done = replay(
@@ -485,7 +423,7 @@ def test_rows_in_quarantine_are_replayed_as_json_lines(
             by="me",
         )
     assert done.rows == 1
-    again = road.load(road.request(accept_rejects=True))
+    again = road.finish(road.request(accept_rejects=True))
     assert rows_of(again) == {"read": 1, "quarantined": 1}
 
 
@@ -508,23 +446,10 @@ def test_an_answer_without_news_is_fresh_and_what_nobody_asked_for_is_not_late(
 
     assert late() == []
     tiny_server.down = (503, "")
-    road.fetch(road.request(**{"from": "2024-01-01", "to": "2024-01-01"}))
+    road.fetch(road.request("2024-01-01", "2024-01-01"))
     assert late() == [True]
     with closing(connect(environment.database.owner_url)) as conn, transaction(conn) as cursor:
         cursor.execute("UPDATE headgate.source SET state = 'closed', held_until = NULL")
     tiny_server.down = None
-    road.fetch(road.request(**{"from": "2024-01-01", "to": "2024-01-01"}))
+    road.fetch(road.request("2024-01-01", "2024-01-01"))
     assert late() == [False]
-
-
-def test_intervals_of_long_ago_are_forgotten_but_the_newest(
-    environment: Environment, tiny_server: TinyServer, tmp_path: Path
-) -> None:
-    road = make(environment, tmp_path, window="interval", each={"place": ["a"]})
-    for day in range(3):
-        road.kind, road.interval = "scheduled", (FIRST + timedelta(days=day), FIRST + timedelta(days=day + 1))
-        road.fetch(replace(road.request(), asked_at=road.interval[1]))
-    assert [day for day, *_ in road.windows()] == ["01-01", "01-02", "01-03"]
-    road.kind, road.interval = "manual", None
-    assert len(road.plan(replace(road.request(), asked_at=FIRST + timedelta(days=900)))) == 1
-    assert [(day, state) for day, state, *_ in road.windows()] == [("01-03", "landed"), ("01-04", "wanted")]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from headgate.cli import data
 from headgate.cli.app import app
 from tests.conftest import Environment
-from tests.integration.test_fetch import SourceRoad, make
+from tests.integration.test_fetch import TinyRoad, make
 from tests.tiny import DATASET, TinyServer, tiny, tiny_server
 
 __all__ = ["tiny", "tiny_server"]
@@ -24,7 +24,7 @@ DAYS = ("--from", "2024-01-01", "--to", "2024-01-02")
 @pytest.fixture
 def road(
     environment: Environment, tiny_server: TinyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> SourceRoad:
+) -> TinyRoad:
     """The contract is a file of the project, too, and nobody waits for a provider that is away."""
     made = make(environment, tmp_path)
     monkeypatch.setattr("headgate.paths.datasets_dir", lambda: tmp_path)
@@ -44,7 +44,7 @@ def run(*arguments: str) -> tuple[int, Any]:
 
 
 def test_it_lists_what_it_would_ask_for_then_lands_it_and_a_run_loads_it(
-    road: SourceRoad, tiny_server: TinyServer
+    road: TinyRoad, tiny_server: TinyServer
 ) -> None:
     tiny_server.put("a", "2024-01-01", 1, 2, 3)
 
@@ -63,13 +63,13 @@ def test_it_lists_what_it_would_ask_for_then_lands_it_and_a_run_loads_it(
         {"dataset": DATASET, "windows": 4, "landed": 4, "pages": 5, "pages_new": 5, "failed": []},
     )
     assert run(*DAYS)[1]["windows"] == 0
-    assert len(road.objects_landed()) == 5
+    assert len(road.landed()) == 5
     _, again = run(*DAYS, "--dry-run", "--refetch")
     assert {one["why"] for one in again} == {"landed for good"}
     assert run(*DAYS, "--refetch")[1]["pages_new"] == 0
 
 
-def test_what_cannot_be_had_is_told_with_the_reason(road: SourceRoad, tiny_server: TinyServer) -> None:
+def test_what_cannot_be_had_is_told_with_the_reason(road: TinyRoad, tiny_server: TinyServer) -> None:
     tiny_server.faults = {2: (400, "place b is not known")}
     code, told = run(*DAYS)
     assert (code, told["landed"], len(told["failed"])) == (1, 3, 1)
@@ -78,7 +78,7 @@ def test_what_cannot_be_had_is_told_with_the_reason(road: SourceRoad, tiny_serve
     assert [one["why"] for one in run(*DAYS, "--dry-run")[1]] == ["failed before"]
 
 
-def test_dates_that_are_none_are_said_to_be_so(road: SourceRoad) -> None:
+def test_dates_that_are_none_are_said_to_be_so(road: TinyRoad) -> None:
     outcome = CliRunner().invoke(app, ["fetch", DATASET, "--from", "yesterday"])
     assert "'yesterday' is no day and no moment" in str(outcome.exception)
     outcome = CliRunner().invoke(app, ["fetch", DATASET, "--to", "2024-01-02"])
@@ -87,11 +87,11 @@ def test_dates_that_are_none_are_said_to_be_so(road: SourceRoad) -> None:
 
 
 def test_only_what_goes_on_from_the_run_before_counts_as_how_far_a_dataset_is(
-    road: SourceRoad, tiny_server: TinyServer
+    road: TinyRoad, tiny_server: TinyServer
 ) -> None:
     day = datetime(2024, 1, 5, tzinfo=UTC)
     run(*DAYS)
-    road.fetch(road.request(**{"from": "2024-01-03", "to": "2024-01-03"}))
+    road.fetch(road.request("2024-01-03", "2024-01-03"))
     road.kind, road.interval = "backfill", (day - timedelta(days=1), day)
     road.fetch(road.request())
     assert road.rows("SELECT DISTINCT routine FROM headgate.fetch") == [(False,)]
