@@ -66,6 +66,7 @@ def described(dag: Any) -> dict[str, Any]:
         "doc": dag.doc_md,
         "tags": sorted(dag.tags),
         "params": sorted(dag.params),
+        "params_of_tasks": sorted({name for task in dag.tasks for name in task.params}),
         "owner": dag.owner,
         "retries": sorted({task.retries for task in dag.tasks}),
         "max_active_runs": dag.max_active_runs,

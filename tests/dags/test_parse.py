@@ -55,6 +55,7 @@ def test_the_dag_has_its_steps_limits_form_and_page(parsed: Any, dataset: str) -
     assert dag["triggers"]["report"] == "all_done"
     assert {dag["triggers"][step] for step in ("validate", "gate", "stream", "settle")} == {"none_failed"}
     assert dag["params"] == sorted([*PARAMS, *(["from", "refetch", "to"] if is_source else [])])
+    assert dag["params_of_tasks"] == []  # copies of the DAG's: they were two thirds of the time of a parse
     assert (dag["max_active_runs"], dag["retries"]) == (1, [3])
     assert "headgate" in dag["tags"]
     limit = CONTRACTS[dataset].sla_limit("runtime") or CONTRACTS[dataset].sla_limit("latency")
@@ -113,6 +114,21 @@ def test_a_dataset_that_starts_on_arrival_is_watched_and_keeps_its_schedule(
     place = {"dataset": "egrid_plants", "bucket": "headgate-landing", "prefix": "egrid_plants/"}
     assert dag["watched"] == [["headgate.airflow_ext.arrivals.ArrivalTrigger", place]]
     assert (dag["first_run"] is not None) is cron
+
+
+def test_a_run_covers_all_since_the_run_before(airflow_python: Python) -> None:
+    """The longest time between two runs, also where it lies between two weeks or two years."""
+    expected = {
+        "0 6 * * *": 24,
+        "17 * * * *": 1,
+        "*/30 8-17 * * *": 14.5,
+        "0 6 * * 1": 7 * 24,
+        "0 6 * * 1-5": 3 * 24,
+        "0 0 1,16 * *": 16 * 24,
+        "0 0 1 1,7 *": 184 * 24,
+        "0 0 1 * *": "relativedelta(months=+1)",
+    }
+    assert last_json(airflow_python("periods.py", *expected)) == expected
 
 
 def test_what_tasks_need_is_imported_before_the_fork_without_a_thread_or_a_connection(

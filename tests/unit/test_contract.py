@@ -256,7 +256,7 @@ class TestBrokenContracts:
         path = tmp_path / "egrid_plants.yaml"
         path.write_text(yaml.safe_dump(edited(plants, shema=[])))
         with pytest.raises(Fatal, match=r"egrid_plants\.yaml: not a valid ODCS document at shema"):
-            load_contract(path)
+            load_contracts(tmp_path)
 
     def test_a_file_of_another_name(self, plants: Contract, tmp_path: Path) -> None:
         path = tmp_path / "plants.yaml"

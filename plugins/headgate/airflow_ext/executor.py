@@ -50,7 +50,6 @@ LIBRARIES = (
     "certifi",
     "dateutil.relativedelta",
     "minio",
-    "open_data_contract_standard.model",
     "pandas",
     "pika",
     "psycopg2.extras",

@@ -113,6 +113,8 @@ def build_dag(contract: Contract, suite: Path) -> DAG:
             )
             stream.expand(share=shares) >> settle
         settle >> report()
+    # Not before: a task that is made in a DAG with parameters copies, checks and stores all of them.
+    dag.params.update(form(contract))
     return dag
 
 
@@ -151,7 +153,6 @@ def dag_arguments(contract: Contract) -> dict[str, Any]:
         "tags": ["headgate", contract.schema, *contract.tags],
         "deadline": deadline(contract),
         "on_failure_callback": run_failed,
-        "params": form(contract),
         "default_args": task_arguments(contract.owner),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from typing import Any
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable
@@ -59,13 +59,17 @@ def period(expression: str) -> Any:
         return relativedelta(months=1)
     if weekday == "*" and day.isdigit() and month.isdigit():
         return relativedelta(years=1)
-    return _longest_gap(expression)
+    if (day, month) != ("*", "*"):
+        return _longest_gap(expression, days=1461)
+    return _longest_gap(expression, days=1 if weekday == "*" else 7)
 
 
-def _longest_gap(expression: str) -> timedelta:
+def _longest_gap(expression: str, days: int) -> timedelta:
+    """Of an expression that begins again after so many days; among 400 fires, as each costs."""
     from croniter import croniter  # type: ignore[import-untyped]
 
-    fires: Iterable[datetime] = islice(
-        croniter(expression, datetime(2024, 1, 1, tzinfo=UTC)).all_next(datetime), 400
-    )
-    return max(later - earlier for earlier, later in pairwise(fires))
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    end = start + timedelta(days=2 * days)  # a gap may reach from one round into the next
+    fires: Iterable[datetime] = croniter(expression, start).all_next(datetime)
+    rounds = takewhile(lambda fire: fire <= end, islice(fires, 400))
+    return max(later - earlier for earlier, later in pairwise(rounds))

@@ -65,9 +65,15 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 def load_contracts(directory: Path) -> dict[str, Contract]:
-    """All contracts of a folder by dataset name. ``Fatal`` names the file that is wrong."""
-    contracts = [load_contract(path) for path in sorted(directory.glob("*.yaml"))]
-    return {contract.dataset: contract for contract in contracts}
+    """All contracts of a folder by dataset name. ``Fatal`` names the file that is wrong.
+
+    Each is a document that the standard's own model accepts. DAG files, which are parsed again and again, go
+    without that and read by ``load_contract``.
+    """
+    contracts = {path: load_contract(path) for path in sorted(directory.glob("*.yaml"))}
+    for path, contract in contracts.items():
+        _accept_odcs(contract.document, path)
+    return {contract.dataset: contract for contract in contracts.values()}
 
 
 def load_contract(path: Path) -> Contract:
@@ -81,7 +87,7 @@ def load_contract(path: Path) -> Contract:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """The file as a plain ODCS document that the standard's own model accepts."""
+    """The file as a plain document."""
     import yaml
 
     try:
@@ -93,7 +99,6 @@ def read_document(path: Path) -> dict[str, Any]:
         raise Fatal(f"{path}: not YAML: {error}") from None
     if not isinstance(document, dict):
         raise Fatal(f"{path}: not a data contract: the file holds no mapping")
-    _accept_odcs(document, path)
     return document
 
 
@@ -105,7 +110,7 @@ def contract_from_document(document: Mapping[str, Any], source: str = "contract"
     """
     try:
         return _contract(document)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
         raise Fatal(f"{source}: {what}") from None
 
