@@ -20,7 +20,8 @@ from headgate.stack import airflow_services, consumers, postgres, rabbitmq
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ONE_SHOT = {"prepare", "airflow-init"}
-CONSUMERS = {f"consumer-{kind}" for kind in consumers.INSTANCES}
+STREAM = f"consumer-{consumers.STREAM}"
+CONSUMERS = {f"consumer-{kind}" for kind in consumers.INSTANCES} | {STREAM}
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(:\?[^}]*)?\}")
 
 
@@ -106,6 +107,23 @@ def test_runs_the_same_consumers(services: dict[str, dict[str, Any]]) -> None:
         assert service.get("deploy", {}).get("replicas", 1) == instances
         assert set(consumers.SETTINGS) <= set(service["environment"])
     assert {name for name in services if name.startswith("consumer-")} == CONSUMERS
+
+
+def test_follows_the_live_stream_only_when_somebody_says_so(services: dict[str, dict[str, Any]]) -> None:
+    stream = services[STREAM]
+    assert stream["command"] == [consumers.PROGRAM, consumers.STREAM]
+    assert stream["profiles"] == ["stream"]
+    assert stream["image"] == services["airflow-scheduler"]["image"], "the consumers' own has no Arrow"
+    assert set(consumers.STREAM_SETTINGS) <= set(stream["environment"])
+    assert {name for name, service in services.items() if "profiles" in service} == {STREAM}
+
+
+def test_only_those_who_ask_providers_have_the_logins_of_sources(services: dict[str, dict[str, Any]]) -> None:
+    files = {name: service["env_file"] for name, service in services.items() if "env_file" in service}
+    asking = {name for name, found in files.items() if {"path": "sources.env", "required": False} in found}
+    assert asking == {"airflow-scheduler", STREAM}
+    ignored = (CHECKOUT / ".gitignore").read_text().splitlines()
+    assert {file["path"] for found in files.values() for file in found} <= set(ignored)
 
 
 def test_tunes_rabbitmq_alike() -> None:

@@ -1,4 +1,4 @@
-"""Stub providers are a program of the stack while they are wanted, and only a checkout has them."""
+"""Programs of the stack that run while they are wanted: stub providers, and who follows the live stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from headgate import paths
 from headgate.errors import Fatal
 from headgate.settings import settings_files
-from headgate.stack import Stack, catalogue, stubs
+from headgate.stack import Stack, catalogue, consumers, stubs
 from headgate.stack.layout import Layout
 from headgate.stack.ports import Ports
 from headgate.stack.secrets import load_or_make
@@ -55,3 +55,22 @@ def test_there_are_none_outside_a_checkout(
     with pytest.raises(Fatal, match="source tree"):
         stubs.switch(layout, on=True)
     assert not stubs.wanted(layout)
+
+
+def test_the_live_stream_is_followed_until_it_is_not_wanted(layout: Layout) -> None:
+    assert "consumer-ais-stream" not in names(layout)
+    with pytest.raises(Fatal, match="HEADGATE_SOURCE_BARENTSWATCH_AIS_CLIENT_ID"):
+        consumers.switch_stream(layout, on=True)
+    assert "consumer-ais-stream" not in names(layout)
+    variable = "HEADGATE_SOURCE_BARENTSWATCH_AIS_CLIENT"
+    layout.settings_file.write_text(f"{variable}_ID=me\n{variable}_SECRET=s\n")
+    consumers.switch_stream(layout, on=True)
+    assert "consumer-ais-stream" in names(layout)
+    consumers.switch_stream(layout, on=False)
+    assert "consumer-ais-stream" not in names(layout)
+
+
+def test_the_stream_of_the_stubs_is_followed_without_credentials(layout: Layout) -> None:
+    stubs.switch(layout, on=True)
+    consumers.switch_stream(layout, on=True)
+    assert "consumer-ais-stream" in names(layout)

@@ -51,6 +51,13 @@ def up(
             help="Sources ask stub providers, which need no credentials, until `--without-stubs`.",
         ),
     ] = None,
+    with_stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--with-stream/--without-stream",
+            help="The live stream of ships is followed into `ais_positions`, until `--without-stream`.",
+        ),
+    ] = None,
 ) -> None:
     """Start, wait until everything serves, and say how long it took."""
     from headgate.stack import Part, stubs
@@ -61,7 +68,7 @@ def up(
     begin, stack = time.monotonic(), this_stack()
     install_rabbitmq(console.print)
     with Progress() as progress:
-        changed = stack.up(Part(only), progress.report, with_stubs=with_stubs)
+        changed = stack.up(Part(only), progress.report, with_stubs=with_stubs, with_stream=with_stream)
     seconds = time.monotonic() - begin
     if changed:
         console.print(f"[green]up[/] after {seconds:.1f} s; data, logs and logins are in {settings().home}")

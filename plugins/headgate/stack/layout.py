@@ -67,6 +67,11 @@ class Layout:
         return self.home / "stubs.env"
 
     @property
+    def stream_file(self) -> Path:
+        """There while the live stream is to be followed."""
+        return self.home / "stream.wanted"
+
+    @property
     def stamps_file(self) -> Path:
         return self.run / "stamps.json"
 

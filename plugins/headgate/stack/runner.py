@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.errors import Fatal
-from headgate.stack import leftovers, postgres, prepare, rabbitmq, stubs, supervisor
+from headgate.stack import consumers, leftovers, postgres, prepare, rabbitmq, stubs, supervisor
 from headgate.stack import ports as port_choice
 from headgate.stack import secrets as secret_store
 from headgate.stack.catalogue import SERVERS, catalogue
@@ -88,16 +88,26 @@ class Stack:
 
     # -- up -----------------------------------------------------------------------------------
 
-    def up(self, part: Part = Part.ALL, report: Report = quiet, *, with_stubs: bool | None = None) -> bool:
+    def up(
+        self,
+        part: Part = Part.ALL,
+        report: Report = quiet,
+        *,
+        with_stubs: bool | None = None,
+        with_stream: bool | None = None,
+    ) -> bool:
         """Start what does not run and wait until it serves; whether anything had to be done.
 
-        ``with_stubs``: stub providers in the place of the APIs; ``None`` leaves that as it was.
+        ``with_stubs``: stub providers in the place of the APIs; ``with_stream``: the live stream is followed.
+        ``None`` leaves that as it was.
         """
         rabbitmq.require_server_script()
         self.layout.create()
         with self.locked():
             if with_stubs is not None:
                 stubs.switch(self.layout, on=with_stubs)
+            if with_stream is not None:
+                consumers.switch_stream(self.layout, on=with_stream)
             changed = self.supervise(report)
             if stubs.wanted(self.layout):
                 stubs.write_settings(self.layout, self.ports)
