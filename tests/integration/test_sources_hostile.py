@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
 from headgate.errors import Fatal
+from headgate.sources import http
 from headgate.sources.credentials import variable
 from headgate.sources.model import Call, QuotaUsed, Unavailable
 from tests.integration.misbehaving import Misbehaving, Reply, token
@@ -49,6 +54,34 @@ def test_a_body_may_pause_as_long_as_its_call_allows(opened: Opened, server: Mis
     server.on("/rows", Reply(b'{"rows": []}', drip=0.15))
     with opened(sources_attempts=1) as client:
         assert client.ask(Call("/rows", read_timeout=30)).json() == {"rows": []}
+
+
+def test_headers_that_only_drip_are_given_up(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "CONNECT_TIMEOUT", 0.5)
+    with dripping_headers() as url:
+        monkeypatch.setenv(variable("plain", "url"), url)
+        with opened(sources_attempts=1) as client, pytest.raises(Unavailable, match="headers took too long"):
+            client.ask(Call("/rows", read_timeout=0.5))
+
+
+@contextmanager
+def dripping_headers() -> Iterator[str]:
+    """A server that never comes to the end of its headers, nor lets a client wait long for a byte."""
+    over = threading.Event()
+
+    def answer() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+            while not over.wait(0.05):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        over.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("status", [202, 206])

@@ -23,7 +23,7 @@ from headgate.sources import body as bodies
 from headgate.sources.auth import Tokens
 from headgate.sources.breaker import Breaker, Busy, Open
 from headgate.sources.credentials import required, variable, what_to_set
-from headgate.sources.http import CONNECT_TIMEOUT, NEVER_KEPT, Http, sent_headers, timeouts
+from headgate.sources.http import NEVER_KEPT, Http, longest, sent_headers, timeouts
 from headgate.sources.limits import Ledger, Limits
 from headgate.sources.model import Answer, Call, Provider, QuotaUsed, Rejected, Unavailable
 from headgate.sources.patience import named_wait
@@ -116,10 +116,10 @@ class Client:
 
     def _attempt(self, call: Call, moved: httpx.Request | None) -> Answer | httpx.Request:
         """One request in its turn; breaker and limits learn what became of it."""
-        longest = CONNECT_TIMEOUT + 2 * call.read_timeout
-        turn = self._breaker.admit(self._settings.sources_wait_seconds + longest)
+        longest_call = longest(call.read_timeout)
+        turn = self._breaker.admit(self._settings.sources_wait_seconds + longest_call)
         try:
-            self._limits.take(longest)
+            self._limits.take(longest_call)
             try:
                 outcome = self._outcome(call, moved)
             finally:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from importlib.metadata import version
 from pathlib import Path
+from threading import Timer
 from typing import Any, Final
 
 import httpx
@@ -72,12 +73,25 @@ class Watched(httpx.BaseTransport):
         ``unframed``: it ends with its connection, so that nobody knows whether it is whole. It is not kept
         then, nor is a page for people: it would be the answer as long as its lifetime says.
         """
-        response = self._network.handle_request(request)
+        response = self._in_time(request)
         response.extensions["unframed"] = (
             not {"content-length", "transfer-encoding"} & response.headers.keys()
         )
         _say_what_may_be_kept(response)
         return response
+
+    def _in_time(self, request: httpx.Request) -> httpx.Response:
+        """A time-out bounds the wait for a byte; headers that come byte by byte are cut off in this way."""
+        late = Timer(longest(request.extensions["timeout"]["read"]), self._network.close)
+        late.start()
+        try:
+            return self._network.handle_request(request)
+        except httpx.TransportError:
+            if late.finished.is_set():
+                raise httpx.ReadTimeout("its headers took too long") from None
+            raise
+        finally:
+            late.cancel()
 
     def close(self) -> None:
         """Of the network."""
@@ -105,6 +119,11 @@ def sent_headers(response: httpx.Response) -> dict[str, str]:
     headers = {name.lower(): value for name, value in response.headers.items()}
     named = ADDED.sub("", headers.pop("cache-control", ""))
     return headers | ({"cache-control": named} if named else {})
+
+
+def longest(read: float) -> float:
+    """Seconds after which a request has its answer's headers, or has failed."""
+    return CONNECT_TIMEOUT + 2 * read
 
 
 def timeouts(read: float) -> httpx.Timeout:
