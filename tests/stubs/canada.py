@@ -255,7 +255,8 @@ def _hours(world: World, station: str, day: date) -> Iterator[Feature]:
             station,
             _of_station(station)
             | {"ID": name, "LOCAL_DATE": f"{local:%Y-%m-%d %H:%M:%S}"}
-            | {"UTC_DATE": f"{local + BEHIND_UTC:%Y-%m-%dT%H:%M:%S}", "LOCAL_HOUR": hour}
+            | {"UTC_DATE": f"{local + BEHIND_UTC:%Y-%m-%dT%H:%M:%S}"}
+            | {"LOCAL_YEAR": day.year, "LOCAL_MONTH": day.month, "LOCAL_DAY": day.day, "LOCAL_HOUR": hour}
             | values
             | {f"{field}_FLAG": None for field in values}
             | {"WEATHER_ENG_DESC": "NA", "WEATHER_FRE_DESC": "ND"},

@@ -33,20 +33,28 @@ def test_the_page_is_current() -> None:
 
 def sections(contracts: Iterable[Contract]) -> Iterator[str]:
     """A table for each provider, files last."""
-    for title, found in groupby(sorted(contracts, key=lambda one: (place(one), one.dataset)), place):
-        yield f"## {title[1]}\n"
+    for (_, title, note), found in groupby(
+        sorted(contracts, key=lambda one: (place(one), one.dataset)), place
+    ):
+        yield f"## {title}\n"
+        yield f"{note}\n"
         yield "| dataset | one row is | table (key) | asked for | schedule |"
         yield "|---|---|---|---|---|"
         yield from (line(contract) for contract in found)
         yield ""
 
 
-def place(contract: Contract) -> tuple[bool, str]:
-    """Where its section stands, and what this is called."""
+def place(contract: Contract) -> tuple[bool, str, str]:
+    """Where its section stands, what this is called, and what it begins with."""
     if contract.source is None:
-        return True, "Files and the live stream"
+        return (
+            True,
+            "Files and the live stream",
+            "Nobody is asked: files are put there, the stream is followed.",
+        )
     asked = provider(contract.source.provider)
-    return False, f"{asked.title} (`{asked.name}`)"
+    limits = ", ".join(f"{limit.requests:,} in {limit.seconds:,.0f} s" for limit in asked.limits)
+    return False, f"{asked.title} (`{asked.name}`)", f"Requests at most: {limits}."
 
 
 def line(contract: Contract) -> str:
