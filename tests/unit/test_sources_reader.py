@@ -6,8 +6,10 @@ import gzip
 import io
 import json
 import tracemalloc
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +20,7 @@ from headgate.records import Limits, Refused, inspect_object
 from headgate.sources.keys import Place, place_of
 from headgate.sources.model import Window
 from tests.sources import landed_key, read
-from tests.tiny import contract, tiny
+from tests.tiny import Tiny, contract, tiny
 
 __all__ = ["tiny"]
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -86,6 +88,18 @@ def test_a_body_that_the_provider_cannot_read_is_held(things: Contract) -> None:
     with pytest.raises(Refused, match="Tiny sent a body that cannot be read as things") as caught:
         read(things, b'{"things": [{"id": 1}, {"id"')
     assert caught.value.rule == "body"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device")])
+def test_what_fails_on_our_side_holds_nothing(
+    things: Contract, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def records(*_: object) -> Iterator[Mapping[str, Any]]:
+        raise error
+
+    monkeypatch.setattr(Tiny, "records", records)
+    with pytest.raises(type(error)):
+        read(things, {"things": []})
 
 
 def test_an_archive_that_was_cut_off_is_held(things: Contract) -> None:
