@@ -76,6 +76,8 @@ def up(
         console.print(f"[green]up already[/], nothing changed ({seconds:.1f} s)")
     if stubs.wanted(stack.layout):
         console.print("sources ask stub providers, not the APIs; `headgate up --without-stubs` ends that")
+    elif with_stubs is False and changed:
+        console.print("what stubs have answered stays, as rows and as landed windows; an empty home has none")
 
 
 def down() -> None:
@@ -141,7 +143,9 @@ def doctor(json: Json = False) -> None:
         if told:
             lines = [(check.name, check.problem, check.mend) for check in told]
             table(("check", "what is wrong", "what mends it"), lines)
-        console.print(f"{sum(check.ok for check in checks)} of {len(checks)} checks are well")
+        remarks = sum(check.ok for check in told)
+        of_them = f", {remarks} of them with a remark" if remarks else ""
+        console.print(f"{sum(check.ok for check in checks)} of {len(checks)} checks are well{of_them}")
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
 
@@ -163,7 +167,7 @@ def install() -> None:
     from headgate.stack.install import install_rabbitmq
 
     done = install_rabbitmq(console.print)
-    console.print("RabbitMQ is installed now" if done else "nothing to install")
+    console.print("RabbitMQ is installed now" if done else "RabbitMQ is there")
 
 
 class Progress:
