@@ -60,8 +60,14 @@ class Source:
     def open(self, since: datetime) -> Feed:
         """What the provider received after this moment, and goes on receiving.
 
-        ``Unavailable`` when it is away, ``Fatal`` when it does not let us in or does not understand us.
+        ``Unavailable`` when it gives none, also to a client that it refuses: its login may be in rotation.
         """
+        try:
+            return self._open(since)
+        except Fatal as error:
+            raise Unavailable(str(error)) from None
+
+    def _open(self, since: datetime) -> Feed:
         with ExitStack() as opened:
             header = self._tokens.header(SCOPE)
             response = self._connect(opened, header, since)
@@ -95,15 +101,15 @@ class Source:
         from headgate.sources.patience import named_wait
 
         status = response.status_code
-        kind = response.headers.get("content-type", "")
         if status in (UNAUTHORIZED, 403):
-            raise Fatal(self._told(f"status {status}: {what_to_set(self._provider)}"))
-        if status == 429 or status >= 500:
-            raise Unavailable(self._told(f"status {status}"), named_wait(response.headers))
-        if status != 200:
-            raise Fatal(self._told(f"status {status}: {self._access().hidden(_beginning(response))}"))
-        if "html" in kind:
-            raise Unavailable(self._told("a web page in place of positions"))
+            told = f"status {status}: {what_to_set(self._provider)}"
+        elif status != 200:
+            told = f"status {status}: {self._access().hidden(_beginning(response))}"
+        elif "html" in response.headers.get("content-type", ""):
+            told = "a web page in place of positions"
+        else:
+            return
+        raise Unavailable(self._told(told), named_wait(response.headers))
 
     def _told(self, what: str) -> str:
         return f"{self._provider.title} gives no stream: {what}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headgate.contract import Contract
 from headgate.ledger import StagedBatch, StagedCounts
@@ -30,7 +31,7 @@ from headgate.records import (
 from headgate.steps.rejects import counts_by_rule, for_quarantine
 
 TIME = "msgtime"  # when the position was sent; the provider received it at about that time
-REPEATED = "warning:repeated"  # lines that say the same as an earlier one of the batch, not counted as read
+REPEATED = "warning:repeated"  # lines that say the same as an earlier one, not counted as read
 _WHOLE = 1 << 40  # bytes of a batch: one message
 
 
@@ -61,8 +62,17 @@ def layout_of(contract: Contract, version: int, max_record_bytes: int) -> Layout
     return Layout(contract, version, inspection, (ROW_NUMBER, *names, *rescued))
 
 
-def booking_of(lines: bytes, arrived: datetime, minute: Minute, layout: Layout) -> Booking:
-    """What whole lines, the last of which came at ``arrived``, add to their minute."""
+def booking_of(
+    lines: bytes,
+    arrived: datetime,
+    minute: Minute,
+    layout: Layout,
+    known: frozenset[str] = frozenset(),
+) -> Booking:
+    """What whole lines, the last of which came at ``arrived``, add to their minute.
+
+    ``known``: bad lines that are in quarantine already, and may come again.
+    """
     count = lines.count(b"\n")
     plan = ChunkPlan(
         ordinal=0,
@@ -74,12 +84,14 @@ def booking_of(lines: bytes, arrived: datetime, minute: Minute, layout: Layout) 
     )
     parsed = parse_chunk(lines, plan, layout.inspection, layout.contract)
     parsed, repeated = without_repeats(parsed, lines, plan, layout)
-    rejects = for_quarantine(parsed.rejects, minute.chunk_id)
+    found = for_quarantine(parsed.rejects, minute.chunk_id)
+    rejects = found.filter(pc.invert(pc.is_in(found["raw"], pa.array(list(known), pa.string()))))
+    repeated += found.num_rows - rejects.num_rows
     counts = StagedCounts(
-        read=parsed.read,
+        read=parsed.table.num_rows + rejects.num_rows,
         blank=parsed.blank,
         accepted=parsed.table.num_rows,
-        rejected=parsed.rejects.num_rows,
+        rejected=rejects.num_rows,
         rule_counts=counts_by_rule(rejects) | ({REPEATED: repeated} if repeated else {}),
     )
     encoded = next(iter(encode_batches(parsed.written, layout.columns, _WHOLE)), None)

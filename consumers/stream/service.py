@@ -27,7 +27,7 @@ from headgate.contract import Contract
 from headgate.contract.registry import registered
 from headgate.errors import Fatal, HeadgateError, Retriable
 from headgate.events import Event
-from headgate.ledger import live
+from headgate.ledger import live, mark_streamed
 from headgate.ledger.live import Minute
 from headgate.sources.model import Unavailable
 
@@ -84,6 +84,7 @@ class Stream:
         self._conn: Connection | None = None
         self._layout: Layout | None = None
         self._minute: Minute | None = None
+        self._known: frozenset[str] = frozenset()  # bad lines that come again after a cut
         self._next_settle = 0.0
         self._heard_at = time.monotonic()
         self._heard = False  # and people know it
@@ -126,6 +127,7 @@ class Stream:
         with self._open_source(since) as pieces:
             log.info("following", dataset=self._options.dataset, since=since.isoformat())
             self._mind_the_gap(read_to, held)
+            self._known = live.rejected_since(self._ledger, self._options.dataset, since)
             self._follow(pieces)
 
     def _is_ours(self) -> bool:
@@ -184,8 +186,9 @@ class Stream:
         if not lines or arrived is None:
             return
         minute = self._minute_of(arrived)
-        booking = booking_of(lines, arrived, minute, self._read_by(minute))
-        live.book(self._ledger, self._read_by(minute).contract, minute, booking)
+        layout = self._read_by(minute)
+        booking = booking_of(lines, arrived, minute, layout, self._known)
+        live.book(self._ledger, layout.contract, minute, booking)
         self._minute = replace(
             minute,
             records=minute.records + booking.lines,
@@ -208,7 +211,7 @@ class Stream:
         messages = live.waiting_messages(self._ledger, self._options.dataset)
         if messages:
             self._publisher.publish(*messages)
-            live.messages_sent(self._ledger, [message.message_id for message in messages])
+            mark_streamed(self._ledger, [message.message_id for message in messages])
 
     def _minute_of(self, arrived: datetime) -> Minute:
         """The minute in which lines are booked: that of their arrival, but never an earlier one again."""

@@ -3,5 +3,5 @@ SELECT b.*, o.inspection -> 'staged_columns' AS columns, w.body
 FROM headgate.live_batch w
 JOIN headgate.batch_message b USING (message_id)
 JOIN headgate.object o USING (object_id)
-WHERE b.dataset = %(dataset)s
+WHERE b.dataset = %(dataset)s AND b.streamed_at IS NULL
 ORDER BY b.object_id, b.batch;

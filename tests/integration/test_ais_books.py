@@ -17,13 +17,14 @@ from headgate import quarantine
 from headgate.contract import contract_from_document
 from headgate.contract.registry import apply_contract, registered
 from headgate.db import connect, query
-from headgate.ledger import live
+from headgate.ledger import live, mark_streamed
 from headgate.paths import datasets_dir
 from headgate.publisher import Publisher
 from headgate.quarantine import Filter
 from headgate.steps.services import Services
 from tests.conftest import Environment
 from tests.integration.road import Road, consumer
+from tests.integration.shell import headgate
 from tests.polling import eventually
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def line(mmsi: int, **changes: Any) -> bytes:
     return json.dumps(values | changes).encode() + b"\n"
 
 
-def book(conn: Connection, road: Road, start: datetime, *batches: bytes) -> live.Minute:
+def book(
+    conn: Connection, road: Road, start: datetime, *batches: bytes, is_lost: bool = False
+) -> live.Minute:
     """Book these batches in a new minute and send them; the minute as it stands then."""
     contract, version = registered(conn, DATASET)
     layout = layout_of(contract, version, 1 << 20)
@@ -73,9 +76,10 @@ def book(conn: Connection, road: Road, start: datetime, *batches: bytes) -> live
         )
         minute = found
     messages = live.waiting_messages(conn, DATASET)
-    with Publisher(road.environment.broker.url) as publisher:
-        publisher.publish(*messages)
-    live.messages_sent(conn, [message.message_id for message in messages])
+    if not is_lost:
+        with Publisher(road.environment.broker.url) as publisher:
+            publisher.publish(*messages)
+    mark_streamed(conn, [message.message_id for message in messages])
     assert live.waiting_messages(conn, DATASET) == []
     return minute
 
@@ -116,6 +120,20 @@ def test_a_minute_is_loaded_when_it_is_over_and_the_hour_closes_after_it(
     live.settle(conn, road.contract, MINUTE + timedelta(hours=1))
     assert road.rows("SELECT state FROM headgate.run") == [("success",)]
     assert road.events() == ["run.finished"]
+
+
+def test_what_the_broker_lost_after_its_confirm_is_sent_again(conn: Connection, road: Road) -> None:
+    book(conn, road, MINUTE, line(1) + line(2), line(3), is_lost=True)
+    later = MINUTE + timedelta(minutes=1)
+    assert live.settle(conn, road.contract, later) == 0
+
+    asked = ("replay", "--from", "staging", "--where", f"dataset={DATASET}", "--yes", "--json")
+    told = json.loads(headgate(road.environment, *asked))
+
+    assert (told["replayed"], told["left"]) == (2, 0)
+    settle(conn, road, later)
+    assert books(road) == [("1635Z.ndjson", "loaded", 3, 3, 0, 0, True)]
+    assert road.rows("SELECT count(*) FROM headgate.live_batch") == [(0,)], "bytes of a loaded minute stay"
 
 
 def test_runs_of_airflow_leave_minutes_alone(conn: Connection, road: Road) -> None:

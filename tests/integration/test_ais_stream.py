@@ -214,10 +214,31 @@ def test_a_recording_of_the_service_is_read_byte_for_byte(ais: Live, recordings:
     assert found == ("HIMMELTIND", 20, "A")
 
 
+def test_a_bad_line_that_comes_again_after_a_cut_is_in_quarantine_once(ais: Live) -> None:
+    now = datetime.now(UTC).isoformat()
+    positions = [
+        {"mmsi": 1, "latitude": 66.5},
+        {"mmsi": 2, "latitude": None},
+        {"mmsi": 3, "latitude": "north"},
+    ]
+    sent = b"".join(
+        json.dumps({"msgtime": now, "longitude": 12.1} | position).encode() + b"\n" for position in positions
+    )
+    ais.consume()
+    with serving(sent, sent) as address:
+        variables = {f"HEADGATE_SOURCE_BARENTSWATCH_AIS_URL_{host}": address for host in ("LIVE", "ID")}
+        assert ais.start("--until-idle", "4", **variables).wait(90) == 0
+    ais.settle()
+    assert ais.sql(
+        "SELECT sum(read), sum(inserted), sum(unchanged), sum(quarantined), bool_and(balanced)"
+        " FROM headgate.books_object"
+    ) == [(4, 1, 1, 2, True)]
+
+
 @contextmanager
-def serving(body: bytes) -> Iterator[str]:
-    """A provider that gives a token, and this body to the first who connects; its address."""
-    bodies = [body]
+def serving(*bodies_of_connections: bytes) -> Iterator[str]:
+    """A provider that gives a token, and these bodies to those who connect, in their order; its address."""
+    bodies = list(reversed(bodies_of_connections))
 
     class Provider(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -281,7 +302,7 @@ def test_without_a_broker_nothing_is_read_and_nothing_is_lost(ais: Live, servers
     ais.has_read(0.5)
     servers.rabbitmqctl("stop_app")
     try:
-        waiting = "SELECT count(*) FROM headgate.live_batch"
+        waiting = "SELECT count(*) FROM headgate.batch WHERE streamed_at IS NULL"
         eventually(lambda: ais.sql(waiting) == [(1,)])
         process.kill()
         process.wait(10)
@@ -348,11 +369,13 @@ def test_silence_and_a_gap_are_told_once(ais: Live) -> None:
     assert 5.9 < hours < 6.1
 
 
-def test_a_client_that_may_not_enter_is_told_what_to_set(ais: Live) -> None:
-    ais.stubs.do("fault", provider=PROVIDER, kind="403", times=1000, match="/v1/combined")
-    assert ais.start().wait(60) == 3
-    [(summary,)] = ais.sql(
-        "SELECT body #>> '{data,summary}' FROM headgate.event WHERE kind = 'consumer.stopped'"
-    )
-    assert "HEADGATE_SOURCE_BARENTSWATCH_AIS_CLIENT_ID" in summary
+def test_a_client_that_may_not_enter_waits_and_people_hear_what_to_set(ais: Live) -> None:
+    ais.stubs.do("fault", provider=PROVIDER, kind="403", times=4, match="/v1/combined")
+    process = ais.start(HEADGATE_LIVE_SILENCE="0.5")
+    reason = "SELECT body #>> '{data,reason}' FROM headgate.event WHERE kind = 'stream.silent'"
+    eventually(lambda: ais.sql(reason))
+    [(told,)] = ais.sql(reason)
+    assert "HEADGATE_SOURCE_BARENTSWATCH_AIS_CLIENT_ID" in told
+    ais.has_read(0.5)
+    ais.end(process)
     assert ais.variables["HEADGATE_SOURCE_BARENTSWATCH_AIS_CLIENT_SECRET"] not in ais.log.read_text()

@@ -157,6 +157,15 @@ def test_an_echo_is_left_out_and_an_equal_key_that_differs_is_quarantined(layout
     assert b"same key as row 1" in booking.rejects
 
 
+def test_a_bad_line_that_is_in_quarantine_is_left_out_when_it_comes_again(layout: Layout) -> None:
+    bad, other = line(latitude=None), line(latitude="north")
+    known = frozenset({bad.decode().strip()})
+    booking = booking_of(line() + bad + other, ARRIVED, minute(), layout, known)
+    assert (booking.counts.read, booking.counts.accepted, booking.counts.rejected) == (2, 1, 1)
+    assert booking.counts.rule_counts == {"type": 1, REPEATED: 1}
+    assert b"north" in booking.rejects
+
+
 def test_nothing_accepted_sends_nothing(layout: Layout) -> None:
     booking = booked(line(msgtime=None), layout)
     assert (booking.batch, booking.body, booking.read_to) == (None, b"", None)

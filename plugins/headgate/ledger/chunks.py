@@ -16,6 +16,8 @@ from headgate.ledger.objects import lock_object, pages
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
+    from headgate.message import RowBatch
+
 PAGE = 500  # chunks recorded in one transaction
 
 
@@ -102,6 +104,27 @@ class BatchRef:
     sha256: str
     staged: str
     run_id: int
+
+    def message(self, columns: tuple[str, ...], body: bytes) -> RowBatch:
+        """The message, of these bytes."""
+        from headgate.message import RowBatch, traceparent
+
+        return RowBatch(
+            dataset=self.dataset,
+            contract_version=self.contract_version,
+            object_id=self.object_id,
+            object_version=self.object_version,
+            lineage=self.lineage,
+            chunk_id=self.chunk_id,
+            chunk=self.chunk,
+            batch=self.batch,
+            rows=self.rows,
+            columns=columns,
+            sha256=self.sha256,
+            run_id=self.run_id,
+            traceparent=traceparent(self.run_id, self.object_id),
+            body=body,
+        )
 
 
 @dataclass(frozen=True)

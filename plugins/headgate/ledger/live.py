@@ -1,12 +1,13 @@
 """Live streams in the ledger: a minute is an object without stored bytes. See docs/adr/0013-live-stream.md.
 
 A minute's object is of one chunk, published from its start, and grows with each batch. What a batch had is
-written down together with its bytes, which stay until the broker has them: a process may die anywhere.
+written down together with its bytes, which stay until the minute is loaded: a process may die anywhere, and
+the broker may lose what it had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,7 @@ from headgate.events import Event
 from headgate.ledger.chunks import BatchRef, StagedBatch, StagedCounts
 from headgate.ledger.gate import quarantine_rejects
 from headgate.ledger.runs import LIVE, LIVE_BUCKET, Run, finish_run, open_run, run_event
-from headgate.message import RowBatch, traceparent
+from headgate.message import RowBatch
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -87,6 +88,13 @@ def begin_at(conn: Connection, dataset: str, moment: datetime) -> None:
     """The stream is read from this moment on."""
     with transaction(conn) as cursor:
         cursor.execute(query("live_advance"), {"dataset": dataset, "read_to": moment})
+
+
+def rejected_since(conn: Connection, dataset: str, since: datetime) -> frozenset[str]:
+    """Bad lines that were booked since then, as they stand in quarantine."""
+    with transaction(conn) as cursor:
+        cursor.execute(query("live_rejected"), {"dataset": dataset, "since": since})
+        return frozenset(raw for (raw,) in cursor)
 
 
 def newest_minute(conn: Connection, contract: Contract) -> Minute | None:
@@ -176,34 +184,15 @@ def waiting_messages(conn: Connection, dataset: str) -> list[RowBatch]:
     """Messages of the stream's batches that the broker may not have."""
     with transaction(conn) as cursor:
         cursor.execute(query("live_batch_waiting"), {"dataset": dataset})
-        return [_message(found) for found in records(cursor, _Waiting)]
+        return [found.message(tuple(found.columns), bytes(found.body)) for found in records(cursor, _Waiting)]
 
 
-def _message(found: _Waiting) -> RowBatch:
-    return RowBatch(
-        dataset=found.dataset,
-        contract_version=found.contract_version,
-        object_id=found.object_id,
-        object_version=found.object_version,
-        lineage=found.lineage,
-        chunk_id=found.chunk_id,
-        chunk=found.chunk,
-        batch=found.batch,
-        rows=found.rows,
-        columns=tuple(found.columns),
-        sha256=found.sha256,
-        run_id=found.run_id,
-        traceparent=traceparent(found.run_id, found.object_id),
-        body=bytes(found.body),
-    )
-
-
-def messages_sent(conn: Connection, message_ids: Sequence[UUID]) -> None:
-    """The broker confirmed these: their bytes need not be kept any more."""
-    values = {"message_ids": list(message_ids)}
+def body_of(conn: Connection, message_id: UUID) -> bytes | None:
+    """The bytes of a batch whose minute is not loaded; None: they are not kept here."""
     with transaction(conn) as cursor:
-        cursor.execute(query("batch_streamed"), values)
-        cursor.execute(query("live_batch_sent"), values)
+        cursor.execute(query("live_batch_body"), {"message_id": message_id})
+        found = cursor.fetchone()
+        return bytes(found[0]) if found else None
 
 
 def settle(conn: Connection, contract: Contract, before: datetime) -> int:
@@ -214,7 +203,7 @@ def settle(conn: Connection, contract: Contract, before: datetime) -> int:
     values = {"dataset": contract.dataset, "bucket": LIVE_BUCKET + contract.bucket, "before": before}
     with transaction(conn) as cursor:
         cursor.execute(query("live_settle"), values)
-        loaded = cursor.rowcount
+        loaded = int(one(cursor)[0])
         cursor.execute(query("live_runs_over"), values)
         over = records(cursor, Run)
     for run in over:

@@ -1,4 +1,7 @@
-"""Batches that were sent and have no receipt: what the broker lost or damaged is sent from staging again."""
+"""Batches that were sent and have no receipt: what the broker lost or damaged is sent from staging again.
+
+Those of a live stream, which have nothing in the bucket, from the ledger.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING
 from headgate import message, topology
 from headgate.db import query, records, transaction
 from headgate.errors import DataError, Fatal
-from headgate.ledger import BatchRef
+from headgate.ledger import BatchRef, live
 from headgate.replay.desk import PAGE, Decision, Desk, Done, Order, Progress, Tally, in_pages, too_often
 from headgate.replay.message import WaitingMessage
 from headgate.replay.where import Where
@@ -81,7 +84,8 @@ def _decide(waiting: WaitingMessage, queued: int, order: Order) -> Decision:
 def _send(desk: Desk, make: MakeMessage, batch: LostBatch, waiting: WaitingMessage) -> Decision:
     """``left`` says it when the staged bytes are gone or damaged."""
     try:
-        made = make(batch, tuple(batch.columns))
+        columns, body = tuple(batch.columns), live.body_of(desk.conn, batch.message_id)
+        made = make(batch, columns) if body is None else batch.message(columns, body)
     except (DataError, Fatal) as error:
         return Decision(None, f"{error} Run the object with --reload.")
     desk.resend(waiting, message.encode(made), made.body)

@@ -50,14 +50,13 @@ def _place(dataset: str, object_id: int, chunk: int, staged: str) -> str:
     return f"{dataset}/{object_id}/{chunk:06d}" + (f".{staged}" if staged else "")
 
 
-def verified(body: bytes, sha256: str, key: str) -> str:
-    """The digest, when the staged bytes have it; ``Fatal`` when something changed them."""
+def verify(body: bytes, sha256: str, key: str) -> None:
+    """``Fatal`` when something changed the staged bytes, which had this digest."""
     if hashlib.sha256(body).hexdigest() != sha256:
         raise Fatal(
             f"the staged batch in {key} is not what was validated; nothing of it was sent. "
             "Run the dataset with reload for this object."
         )
-    return sha256
 
 
 def rejects_of(services: Services, dataset: str, chunks: Iterable[Chunk]) -> Iterator[bytes]:

@@ -10,7 +10,6 @@ import structlog
 
 from headgate import ledger
 from headgate.ledger import BatchRef
-from headgate.message import RowBatch, traceparent
 from headgate.settings import MIB
 from headgate.steps import staging
 from headgate.steps.lanes import Share
@@ -19,6 +18,7 @@ from headgate.steps.services import PATIENCE, Services
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
+    from headgate.message import RowBatch
     from headgate.publisher import Publisher
 
 Columns = Mapping[int, tuple[str, ...]]  # by object
@@ -94,19 +94,5 @@ def message_of(services: Services, batch: BatchRef, columns: tuple[str, ...]) ->
     """The message of a batch, its bytes from the staging bucket. ``Fatal``: they are not what was staged."""
     key = staging.batches_key(batch.dataset, batch.object_id, batch.chunk, batch.staged)
     body = services.store.read_range(services.staging, key, batch.byte_offset, batch.byte_length)
-    return RowBatch(
-        dataset=batch.dataset,
-        contract_version=batch.contract_version,
-        object_id=batch.object_id,
-        object_version=batch.object_version,
-        lineage=batch.lineage,
-        chunk_id=batch.chunk_id,
-        chunk=batch.chunk,
-        batch=batch.batch,
-        rows=batch.rows,
-        columns=columns,
-        sha256=staging.verified(body, batch.sha256, key),
-        run_id=batch.run_id,
-        traceparent=traceparent(batch.run_id, batch.object_id),
-        body=body,
-    )
+    staging.verify(body, batch.sha256, key)
+    return batch.message(columns, body)
