@@ -258,6 +258,15 @@ class TestBrokenContracts:
         with pytest.raises(Fatal, match=r"egrid_plants\.yaml: not a valid ODCS document at shema"):
             load_contracts(tmp_path)
 
+    def test_an_element_of_another_shape(self, plants: Contract, tmp_path: Path) -> None:
+        path = tmp_path / "egrid_plants.yaml"
+        path.write_text(yaml.safe_dump(edited(plants, description="Plants of the United States")))
+        assert check_file(path)[1] == [
+            "ODCS: description: 'Plants of the United States' is not of type 'object'"
+        ]
+        with pytest.raises(Fatal, match=r"egrid_plants\.yaml: "):
+            load_contract(path)
+
     def test_a_file_of_another_name(self, plants: Contract, tmp_path: Path) -> None:
         path = tmp_path / "plants.yaml"
         path.write_text(yaml.safe_dump(dict(plants.document)))

@@ -33,12 +33,13 @@ LOGICAL_TYPES: Mapping[str, frozenset[str]] = {
 
 def check_file(path: Path) -> tuple[Contract | None, list[str]]:
     """The contract of a file, when it can be read at all, and what is wrong with it as sentences."""
+    problems: list[str] = []
     try:
         document = read_document(path)
+        problems = schema_problems(document)
         contract = contract_from_document(document)
     except Fatal as error:
-        return None, [str(error).removeprefix(f"{path}: ")]
-    problems = schema_problems(document)
+        return None, problems or [str(error).removeprefix(f"{path}: ")]
     if contract.dataset != path.stem:
         problems.append(f"the contract's id is {contract.dataset!r}; name the file {contract.dataset}.yaml")
     return contract, problems + contract_problems(contract)
