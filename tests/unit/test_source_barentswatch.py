@@ -95,6 +95,13 @@ def test_a_point_is_longitude_then_latitude() -> None:
     assert (call.path, call.params) == ("/v1/waveforecastpoint/nearest/all", {"x": "5.10", "y": "62.25"})
 
 
+def test_no_point_of_the_model_is_an_answer_without_a_body() -> None:
+    slice = {"point": "10.75,61.00"}
+    wanted = want("barentswatch", "wave_forecast", date(2024, 1, 2), date(2024, 1, 3), slice=slice)
+    [page] = BARENTSWATCH.pages(lambda call: answer_of("", 204, call=call), wanted)
+    assert page.answer.size == 0
+
+
 def test_only_the_map_server_is_asked_without_a_token_and_ships_with_a_scope_of_their_own() -> None:
     slices = {"zones": {"layer": "pdprotectionzone"}, "tracks": {"mmsi": "1"}}
     scopes = {}
