@@ -18,7 +18,6 @@ from headgate.sources.windows import Asked, Known, wants
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-REMEMBERED = timedelta(days=400)  # intervals of minutes are many; calendar windows are kept for ever
 Fault = Literal["away", "quota", "rejected"]
 
 
@@ -58,16 +57,20 @@ def plan_fetch(
     alive: Collection[int],
     most_lanes: int,
     windows_a_lane: int,
+    remembered: int,
 ) -> tuple[int, int]:
     """Note what the run has to fetch, shared out among lanes; how many windows and lanes.
 
     What a run that is ``alive`` has still to fetch is left to it. A plan that is made again leaves out what
-    the run has landed since.
+    the run has landed since. ``remembered``: days that landed intervals, which may be of minutes, and what
+    became of the windows of each run are kept; 0: for ever.
     """
     with transaction(conn) as cursor:
         cursor.execute(query("fetch_lock"), {"dataset": dataset})
-        if source.window == "interval":
-            cursor.execute(query("fetch_forget"), {"dataset": dataset, "before": asked.now - REMEMBERED})
+        if remembered:
+            before = asked.now - timedelta(days=remembered)
+            values = {"dataset": dataset, "before": before, "intervals": source.window == "interval"}
+            cursor.execute(query("fetch_forget"), values)
         cursor.execute(query("fetch_known"), {"dataset": dataset})
         known = records(cursor, Known)
         others = {row.folder for row in known if row.state == "wanted" and row.run_id in alive}
@@ -77,7 +80,7 @@ def plan_fetch(
             if folder(want.window, want.slice) not in others
         ]
         lanes = min(most_lanes, -(-len(wanted) // windows_a_lane))
-        values = {
+        plan = {
             "dataset": dataset,
             "run_id": run_id,
             "lanes": lanes,
@@ -88,8 +91,18 @@ def plan_fetch(
             "slices": [Json(dict(want.slice)) for want in wanted],
         }
         if wanted:
-            cursor.execute(query("fetch_plan"), values)
+            cursor.execute(query("fetch_plan"), plan)
     return len(wanted), lanes
+
+
+def hold_window(conn: Connection, dataset: str, want: Want) -> None:
+    """Wait until nobody else lands this window's slice; held until the next one is, or the connection ends.
+
+    Two that land it at the same time could leave the pages of one beside those of the other.
+    """
+    with transaction(conn) as cursor:
+        cursor.execute(query("fetch_let_go"))
+        cursor.execute(query("fetch_hold"), {"dataset": dataset, "folder": folder(want.window, want.slice)})
 
 
 def wanted_of_lane(conn: Connection, run_id: int, lane: int) -> list[Known]:
@@ -113,7 +126,10 @@ def record_landed(
     """All pages of a window's slice are in the bucket, as of a fetch that began then."""
     values = {"fetched_at": fetched_at, "pages": pages, "pages_new": pages_new}
     with transaction(conn) as cursor:
-        cursor.execute(query("fetch_landed"), _row(dataset, want, run_id, routine) | values)
+        row = _row(dataset, want, run_id, routine) | values
+        cursor.execute(query("fetch_landed"), row)
+        if run_id is not None:
+            cursor.execute(query("fetch_by_run"), row | {"state": "landed", "fault": None, "reason": None})
 
 
 def record_failed(
@@ -129,11 +145,14 @@ def record_failed(
     """A window's slice could not be had; a later run asks for it again."""
     values = {"fault": fault, "reason": reason}
     with transaction(conn) as cursor:
-        cursor.execute(query("fetch_failed"), _row(dataset, want, run_id, routine) | values)
+        row = _row(dataset, want, run_id, routine) | values
+        cursor.execute(query("fetch_failed"), row)
+        if run_id is not None:
+            cursor.execute(query("fetch_by_run"), row | {"state": "failed", "pages": 0, "pages_new": 0})
 
 
 def keep_fetched(conn: Connection, run_id: int) -> list[Fetched]:
-    """Sum up what a run fetched and what it could not; later runs may ask for the same windows."""
+    """Sum up what a run fetched and what it could not, whoever asked for the same windows since."""
     with transaction(conn) as cursor:
         cursor.execute(query("fetch_keep"), {"run_id": run_id})
         cursor.execute(query("fetch_summary"), {"run_id": run_id})

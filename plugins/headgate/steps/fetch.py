@@ -8,6 +8,7 @@ with what is landed, and the windows are asked for again by the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from headgate.ledger.fetch import (
     Fault,
     Fetched,
     fetching_runs,
+    hold_window,
     plan_fetch,
     record_failed,
     record_landed,
@@ -82,6 +84,7 @@ def plan(services: Services, request: Request, *, is_alive: Callable[[str], bool
         alive=[run_id for run_id, dag_run_id in others if is_alive(dag_run_id)],
         most_lanes=provider(contract.source.provider).tasks,
         windows_a_lane=WINDOWS_A_LANE,
+        remembered=contract.retention.get("receipts", services.settings.retention_receipts),
     )
     log.info("to be fetched", run_id=run.run_id, windows=windows, lanes=lanes)
     return [Share(run.run_id, lane, lanes) for lane in range(lanes)]
@@ -169,8 +172,10 @@ def fetch_all(
     from headgate.sources.client import Client
 
     used_up: Failed | None = None
-    with Client(job.provider, job.services.settings, job.services.ledger) as client:
+    ledger = job.services.ledger
+    with Client(job.provider, job.services.settings, ledger) as client, closing(ledger.beside()) as locks:
         for want in wanted:
+            locks(hold_window, job.contract.dataset, want)
             outcome = used_up or fetch_one(job, client.ask, want)
             client.clear()
             if isinstance(outcome, Failed):

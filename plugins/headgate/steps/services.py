@@ -55,6 +55,10 @@ class Ledger:
             self._conn = connect(url_of(self._url), application_name="headgate-task")
         return self._conn
 
+    def beside(self) -> Ledger:
+        """Another one with a connection of its own, for locks that live as long as it."""
+        return Ledger(self._url, patience=self._patience)
+
     def close(self) -> None:
         """Let go of the connection."""
         if self._conn is not None:
