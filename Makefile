@@ -13,6 +13,8 @@ CONSUMERS_INSTALLED := $(CONSUMERS)/installed.stamp
 BENCH := .venv-bench
 BENCH_INSTALLED := $(BENCH)/installed.stamp
 TEST_HOME ?= $(CURDIR)/.headgate/test
+# Tests mostly wait, so three run side by side, each with servers of its own; the names are pytest-xdist's.
+WORKERS := gw0 gw1 gw2
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 # Bytecode is compiled once at installation; a task process that compiles again costs seconds.
@@ -39,12 +41,13 @@ demo-apis: install ## Every dataset of the API sources from stub providers: rows
 
 .PHONY: test
 test: install $(CONSUMERS_INSTALLED) lint ## Everything, with real servers of its own; ends what it started
-	@export HEADGATE_TEST_HOME="$(TEST_HOME)" HEADGATE_TEST_SERVERS=running; \
+	@export HEADGATE_TEST_HOME="$(TEST_HOME)" HEADGATE_TEST_KEEP=1; \
 	trap '$(MAKE) --no-print-directory test-down' EXIT; \
-	HEADGATE_HOME="$(TEST_HOME)" $(BIN)/headgate up --only servers; \
-	$(BIN)/pytest $(PYTEST_ARGS); \
+	$(BIN)/pytest -n $(words $(WORKERS)) $(PYTEST_ARGS); \
+	for worker in $(WORKERS); do HEADGATE_HOME="$(TEST_HOME)-$$worker" $(BIN)/headgate up --only servers; done; \
 	$(CONSUMERS)/bin/python -c 'import consumers'; \
-	$(CONSUMERS)/bin/pytest -p no:cacheprovider tests/unit/test_message*.py tests/*/test_consumer*.py
+	HEADGATE_TEST_SERVERS=running $(CONSUMERS)/bin/pytest -n $(words $(WORKERS)) -p no:cacheprovider \
+	  tests/unit/test_message*.py tests/*/test_consumer*.py
 
 .PHONY: faults
 faults: install ## Drills: servers and processes killed, stopped and cut off under load; FAULTS="--only NAME"
@@ -58,8 +61,8 @@ faults-down: # End what killed drills left running
 
 .PHONY: test-down
 test-down: faults-down # End what a killed test left running
-	@for home in "$(TEST_HOME)" .headgate/acceptance .headgate/acceptance-arrival .headgate/acceptance-apis .headgate/bench-test; do \
-	  if [ -x $(BIN)/headgate ]; then HEADGATE_HOME="$$home" $(BIN)/headgate down; fi; \
+	@for home in "$(TEST_HOME)" "$(TEST_HOME)"-* .headgate/acceptance* .headgate/bench-test; do \
+	  if [ -x $(BIN)/headgate ] && [ -d "$$home" ]; then HEADGATE_HOME="$$home" $(BIN)/headgate down; fi; \
 	done
 
 .PHONY: bench
@@ -112,7 +115,7 @@ $(CONSUMERS_INSTALLED): requirements-consumers.lock requirements.lock pyproject.
 	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip sync --quiet requirements-consumers.lock
 	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip install --quiet --no-deps --editable .
 	@VIRTUAL_ENV="$(CURDIR)/$(CONSUMERS)" $(BIN)/uv pip install --quiet -c requirements.lock \
-	  pytest pytest-timeout hypothesis httpx
+	  pytest pytest-timeout pytest-xdist hypothesis httpx
 	@touch $@
 
 # What Headgate is compared with need not agree with Airflow.

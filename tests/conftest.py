@@ -37,6 +37,20 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests side by side (``-n``): a file's stay together, and those with an Airflow of their own."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            scope: str = super()._split_scope(nodeid)
+            return "acceptance" if scope.startswith("tests/acceptance/") else scope
+
+    config.option.loadscopereorder = False  # those that take longest come first as it is
+    return Scheduling(config, log)
+
+
 @pytest.fixture(autouse=True)
 def _logs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is called in this process leaves no logger behind that writes to its closed stream."""
@@ -176,7 +190,10 @@ def with_login(url: str, user: str, password: str) -> str:
 
 
 def test_home() -> Path:
-    return Path(os.environ.get("HEADGATE_TEST_HOME") or CHECKOUT / ".headgate" / "test")
+    """One for each worker of pytest-xdist: what a test does to its servers disturbs no other test."""
+    home = Path(os.environ.get("HEADGATE_TEST_HOME") or CHECKOUT / ".headgate" / "test")
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return home.with_name(f"{home.name}-{worker}") if worker else home
 
 
 @contextmanager
@@ -212,7 +229,11 @@ def servers() -> Iterator[Servers]:
     stack = Stack(test_home())
     with nullcontext() if os.environ.get("HEADGATE_TEST_SERVERS") == "running" else in_use(stack):
         postgres.make_databases(stack.ports, stack.secrets)
-        yield Servers(stack, stack.ports, stack.secrets)
+        made = Servers(stack, stack.ports, stack.secrets)
+        # Each test makes a database and drops it; none has to outlive the machine.
+        admin(made, "ALTER SYSTEM SET fsync = off")
+        admin(made, "SELECT pg_reload_conf()")
+        yield made
 
 
 @pytest.fixture(scope="session")
