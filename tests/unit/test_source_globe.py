@@ -118,7 +118,15 @@ def test_a_message_of_success_is_found_wherever_it_stands(body: dict[str, Any]) 
     assert Globe().problem(answer_of(body)) is None
 
 
-@pytest.mark.parametrize("body", [FAILURE, {"message": "success"}, {"count": 3, "message": "success"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        FAILURE,
+        {"results": [], "message": "failure: Connection refused"},
+        {"message": "success"},
+        {"count": 3, "message": "success"},
+    ],
+)
 def test_a_landed_report_is_never_read_as_no_rows(body: dict[str, Any]) -> None:
     with pytest.raises(DataError):
         read(contract_of("globe_land_covers"), body, window=WINDOW)

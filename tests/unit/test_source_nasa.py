@@ -164,11 +164,15 @@ def test_what_a_refusal_of_power_means(power: PlainAsker, stubs: Stubs) -> None:
 
 @dataclass
 class Search:
-    """Pages as CMR does: by an opaque header, which the last page has too. Items may come in between."""
+    """Pages as CMR does: by an opaque header, which the last page has too. Items may come in between.
+
+    ``hits``: how many it says that there are.
+    """
 
     ids: list[int]
     arrives: Mapping[int, int]
     header: bool = True
+    hits: int = 0
     calls: int = 0
 
     def __call__(self, call: Call) -> Answer:
@@ -181,8 +185,9 @@ class Search:
         after = json.loads(call.headers.get("CMR-Search-After", "[-1]"))[0]
         page = [number for number in self.ids if number > after][: int(call.params["page_size"])]  # type: ignore[call-overload]
         items = [{"meta": {"concept-id": f"G{number}-P"}, "umm": {}} for number in page]
-        headers = {"cmr-search-after": json.dumps(page[-1:])} if page and self.header else {}
-        return answer_of({"hits": len(self.ids), "took": 1, "items": items}, headers=headers, call=call)
+        headers = {"cmr-hits": str(self.hits)}
+        headers |= {"cmr-search-after": json.dumps(page[-1:])} if page and self.header else {}
+        return answer_of({"hits": self.hits, "took": 1, "items": items}, headers=headers, call=call)
 
 
 def granules(server: Any, size: int, endpoint: str = "granules.umm_json") -> list[str]:
@@ -196,11 +201,12 @@ def granules(server: Any, size: int, endpoint: str = "granules.umm_json") -> lis
     st.sets(st.integers(0, 99), max_size=60),
     st.integers(1, 20),
     st.dictionaries(st.integers(1, 5), st.integers(100, 120), max_size=3),
+    st.integers(0, 60),
 )
 def test_every_granule_comes_once_whatever_the_hits(
-    ids: set[int], size: int, arrives: dict[int, int]
+    ids: set[int], size: int, arrives: dict[int, int], hits: int
 ) -> None:
-    server = Search(sorted(ids), arrives)
+    server = Search(sorted(ids), arrives, hits=hits)
     found = granules(server, size)
     assert len(found) == len(set(found))
     assert {f"G{number}-P" for number in ids} <= set(found)

@@ -52,11 +52,12 @@ def ncei(stubs: Stubs) -> PlainAsker:
 class Listing:
     """Pages as the API does, from 1 on. ``changes``: after so many calls the list becomes another.
 
-    ``cap``: the most rows that it gives at once, whatever is asked.
+    ``cap``: the most rows that it gives at once, whatever is asked; ``wrong``: by what its totals are wrong.
     """
 
     rows: list[int]
     cap: int = 1000
+    wrong: int = 0
     changes: Mapping[int, Callable[[list[int]], list[int]]] = field(default_factory=dict)
     calls: int = 0
 
@@ -67,7 +68,7 @@ class Listing:
         self.calls += 1
         assert self.calls < 200, "it goes on for ever"
         page = self.rows[first : first + limit]
-        resultset = {"offset": first + 1, "count": len(self.rows), "limit": limit}
+        resultset = {"offset": first + 1, "count": len(self.rows) + self.wrong, "limit": limit}
         found = {"metadata": {"resultset": resultset}, "results": [{"id": number} for number in page]}
         return answer_of(found if page else {}, call=call)
 
@@ -84,6 +85,11 @@ def listed(server: Listing, limit: int = 10) -> list[int]:
 @given(st.integers(0, 65), st.integers(1, 20), st.integers(1, 20))
 def test_every_row_comes_once_whatever_the_total_and_the_page(total: int, limit: int, cap: int) -> None:
     assert listed(Listing(list(range(total)), cap=cap), limit) == list(range(total))
+
+
+@given(st.integers(0, 65), st.integers(1, 20), st.integers(-3, 3))
+def test_a_total_that_is_wrong_loses_no_row(rows: int, limit: int, wrong: int) -> None:
+    assert set(listed(Listing(list(range(rows)), wrong=wrong), limit)) == set(range(rows))
 
 
 @given(
