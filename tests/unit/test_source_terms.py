@@ -17,8 +17,8 @@ FILES = sorted(datasets_dir().glob("*.yaml"))
 UTC = {"parameters": {"time-standard": "UTC"}}
 
 
-def mistakes(name: str, endpoint: str, *each: str, **terms: Any) -> list[str]:
-    source = Source(name, endpoint, each=dict.fromkeys(each, ("any",)), **terms)
+def mistakes(name: str, endpoint: str, *each: str, value: str = "5.1,62.2", **terms: Any) -> list[str]:
+    source = Source(name, endpoint, each=dict.fromkeys(each, (value,)), **terms)
     return list(provider(name).mistakes(source))
 
 
@@ -77,6 +77,12 @@ def test_what_else_cannot_be_asked_for() -> None:
     for window in ("hour", "interval"):
         (days,) = mistakes("globe", "land_covers", window=window)
         assert "whole days" in days
+
+
+@pytest.mark.parametrize("point", ["62.25,5.10", "5.10;62.25", "5.10", "5.10,62.25,0"])
+def test_a_point_that_is_turned_round_is_told(point: str) -> None:
+    (told,) = mistakes("barentswatch", "sea_current", "point", value=point)
+    assert told == f"point {point!r} is not longitude,latitude of a place in Norwegian waters"
 
 
 def test_the_check_tells_them_with_the_rest() -> None:

@@ -82,6 +82,9 @@ class _Endpoints(Provider):
         yield from not_known(source, *self.endpoints)
         if source.endpoint in self.endpoints:
             yield from not_under_each(source, *self.endpoints[source.endpoint].each)
+        for point in source.each.get("point", ()):
+            if not _is_northern(point):  # the other way round it would be answered, by nothing
+                yield f"point {point!r} is not longitude,latitude of a place in Norwegian waters"
 
     def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
         """See ``endpoints``."""
@@ -101,6 +104,14 @@ class _Endpoints(Provider):
         if answer.call.params.get("filetype") == "Csv":
             return _not_export(answer, head)
         return not_data(answer, self.title)
+
+
+def _is_northern(point: str) -> bool:
+    try:
+        longitude, latitude = map(float, point.split(","))
+    except ValueError:
+        return False
+    return -40 <= longitude <= 80 and 50 <= latitude <= 90
 
 
 def _markup_problem(answer: Answer, head: bytes) -> Exception | None:
