@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
 
 import pytest
 from pydantic import SecretStr
@@ -13,22 +12,17 @@ from headgate.errors import Fatal
 from headgate.settings import read_settings
 from headgate.sources.catalogue import PROVIDERS, provider
 from headgate.sources.credentials import access, missing, required, what_to_set
-from headgate.sources.model import Ask, Credential, Page, Provider, Want
+from headgate.sources.model import Credential
+from tests.integration.plain import Plain
 
 
-class Lab(Provider):
-    """A provider with two hosts and a token."""
+class Lab(Plain):
+    """With two hosts and a token."""
 
     name = "lab"
     title = "The lab"
     hosts: Mapping[str, str] = {"api": "https://api.example.com/v1/", "live": "https://live.example.com"}
     credential: Credential = "token"
-
-    def pages(self, ask: Ask, want: Want) -> Iterator[Page]:
-        raise NotImplementedError
-
-    def records(self, where: Mapping[str, str], body: IO[bytes]) -> Iterator[Mapping[str, Any]]:
-        raise NotImplementedError
 
 
 @pytest.fixture(autouse=True)
