@@ -75,7 +75,8 @@ def test_the_way_of_a_row_tells_who_removed_it_and_who_took_it_over(road: Road) 
     ]
     assert told(2) == [("removed", gone.format(second)), ("removed", gone.format(third)), nothing]
     assert told(3) == [("applied", taken_over.format(second)), nothing, nothing]
-    assert "removed" in headgate(road.environment, "row", "egrid_plants", NAME, 2)
+    shown = headgate(road.environment, "row", "egrid_plants", NAME, 2)
+    assert (shown.count("removed, "), shown.count("message ")) == (2, 2)
 
 
 def test_a_bad_row_keeps_all_others_until_it_is_mended(road: Road, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def follow(conn: Connection, dataset: str, key: str, row: int) -> list[tuple[str
 def was_sent(fate: RowFate) -> bool:
     """Whether the row went in the message; else it is that of the rows around it."""
     refused_by_postgres = (fate.rule or "").startswith("sqlstate:")
-    return "applied" in fate.outcome or fate.outcome == "on its way" or refused_by_postgres
+    return "applied" in fate.outcome or fate.outcome in ("on its way", "removed") or refused_by_postgres
 
 
 def told(fate: RowFate) -> str:
