@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import psycopg2
@@ -27,6 +25,7 @@ from headgate.db import connect
 from headgate.ledger import live
 from headgate.paths import datasets_dir
 from tests.conftest import Environment, Servers
+from tests.integration.misbehaving import Reply, misbehaving, token
 from tests.polling import eventually
 from tests.stubs.host import Stubs, running_stubs
 
@@ -196,8 +195,7 @@ def test_a_recording_of_the_service_is_read_byte_for_byte(ais: Live, recordings:
     """500 positions as BarentsWatch sent them one day in 2023; two stand there twice."""
     sent = (recordings / "barentswatch" / "combined_full_json.txt").read_bytes()
     ais.consume()
-    with serving(sent) as address:
-        variables = {f"HEADGATE_SOURCE_BARENTSWATCH_AIS_URL_{host}": address for host in ("LIVE", "ID")}
+    with serving(sent) as variables:
         assert ais.start("--until-idle", "3", **variables).wait(60) == 0
     ais.settle()
     recorded = [json.loads(line) for line in sent.splitlines()]
@@ -225,8 +223,7 @@ def test_a_bad_line_that_comes_again_after_a_cut_is_in_quarantine_once(ais: Live
         json.dumps({"msgtime": now, "longitude": 12.1} | position).encode() + b"\n" for position in positions
     )
     ais.consume()
-    with serving(sent, sent) as address:
-        variables = {f"HEADGATE_SOURCE_BARENTSWATCH_AIS_URL_{host}": address for host in ("LIVE", "ID")}
+    with serving(sent, sent) as variables:
         assert ais.start("--until-idle", "4", **variables).wait(90) == 0
     ais.settle()
     assert ais.sql(
@@ -236,33 +233,13 @@ def test_a_bad_line_that_comes_again_after_a_cut_is_in_quarantine_once(ais: Live
 
 
 @contextmanager
-def serving(*bodies_of_connections: bytes) -> Iterator[str]:
-    """A provider that gives a token, and these bodies to those who connect, in their order; its address."""
-    bodies = list(reversed(bodies_of_connections))
-
-    class Provider(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.answer(b'{"access_token": "t", "expires_in": 3600, "token_type": "bearer"}')
-
-        def do_GET(self) -> None:
-            self.answer(bodies.pop() if bodies else b"")
-
-        def answer(self, content: bytes) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
+def serving(*bodies: bytes) -> Iterator[dict[str, str]]:
+    """A provider that gives these bodies to those who connect, in their order; its addresses as settings."""
+    kind = "application/json; charset=utf-8"
+    with misbehaving() as provider:
+        provider.on("/connect/token", token())
+        provider.on("/v1/combined", *(Reply(body, content_type=kind) for body in (*bodies, b"")))
+        yield {f"HEADGATE_SOURCE_BARENTSWATCH_AIS_URL_{host}": provider.url for host in ("LIVE", "ID")}
 
 
 def test_a_killed_process_goes_on_where_it_was(ais: Live) -> None:
@@ -369,13 +346,19 @@ def test_silence_and_a_gap_are_told_once(ais: Live) -> None:
     assert 5.9 < hours < 6.1
 
 
-def test_a_client_that_may_not_enter_waits_and_people_hear_what_to_set(ais: Live) -> None:
-    ais.stubs.do("fault", provider=PROVIDER, kind="403", times=4, match="/v1/combined")
+def test_a_client_that_may_not_enter_waits_for_its_login_and_people_hear_of_it(ais: Live) -> None:
+    name = "HEADGATE_SOURCE_BARENTSWATCH_AIS_CLIENT_SECRET"
+    secret = ais.variables.pop(name)
+    logins = ais.environment.settings.home / "headgate.env"
+    logins.parent.mkdir(exist_ok=True)
+    logins.write_text(f"{name}=of yesterday\n")
+    ais.stubs.do("fault", provider=PROVIDER, kind="403", times=2, match="/v1/combined")
     process = ais.start(HEADGATE_LIVE_SILENCE="0.5")
     reason = "SELECT body #>> '{data,reason}' FROM headgate.event WHERE kind = 'stream.silent'"
     eventually(lambda: ais.sql(reason))
-    [(told,)] = ais.sql(reason)
-    assert "HEADGATE_SOURCE_BARENTSWATCH_AIS_CLIENT_ID" in told
+    assert name in ais.sql(reason)[0][0]
+    logins.write_text(f"{name}={secret}\n")
     ais.has_read(0.5)
     ais.end(process)
-    assert ais.variables["HEADGATE_SOURCE_BARENTSWATCH_AIS_CLIENT_SECRET"] not in ais.log.read_text()
+    assert "status 403" in ais.log.read_text()
+    assert secret not in ais.log.read_text()

@@ -137,6 +137,13 @@ def test_rows_are_numbered_on_and_bad_lines_are_set_aside(layout: Layout) -> Non
     assert b"257034450" in booking.rejects
 
 
+def test_a_static_row_between_positions_is_set_aside(layout: Layout) -> None:
+    static = line(type="Staticdata", messageType=5, name="HIMMELTIND", latitude=None, longitude=None)
+    booking = booked(line() + static + line(mmsi=1), layout)
+    assert booking.counts.rule_counts == {"required": 1}
+    assert [row[0] for row in sent(booking)] == ["1", "3"]
+
+
 @pytest.mark.parametrize("time", ["9999-12-31T23:59:59-14:00", "0000-01-01T00:00:00Z"])
 def test_times_that_no_calendar_here_has_end_nothing(layout: Layout, time: str) -> None:
     booking = booked(line(msgtime=time), layout)
