@@ -25,15 +25,16 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
 }
 # Measured on two cores: 8 slots save memory, 0.2 s removes most of the wait between tasks at half the price
 # of 0.1 s (16 % of a core while nothing happens), a heartbeat of 1 s the stalls of 5 s after a task. What a
-# worker or a scheduler that died leaves behind is taken up after two minutes and one, not five. The executor
-# imports what tasks need before it forks; numpy's and Arrow's own threads, which a fork would not have, are
-# left out.
+# worker or a scheduler that died leaves behind is taken up after two minutes and one, not five. Half a second
+# of parsing may take minutes where the machine is busy. The executor imports what tasks need before it forks;
+# numpy's and Arrow's own threads, which a fork would not have, are left out.
 TUNING = {
     "AIRFLOW__CORE__EXECUTOR": "headgate.airflow_ext.executor.WarmLocalExecutor",
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__PARALLELISM": "8",
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "AIRFLOW__CORE__MAX_MAP_LENGTH": "1024",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "240",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "60",
@@ -41,6 +42,7 @@ TUNING = {
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
     "AIRFLOW__API__WORKERS": "1",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     "GX_ANALYTICS_ENABLED": "false",
@@ -67,7 +69,7 @@ def programs(layout: Layout, ports: Ports, secrets: Secrets) -> list[Program]:
             healthy=probe(name, base_url),
             address=base_url if name == "airflow-api-server" else "",
             priority=10,
-            start_wait=180,
+            start_wait=300,
         )
         for name, arguments in SERVICES.items()
     ]

@@ -191,7 +191,8 @@ class Stack:
                 report(program.name, "ready", program.address)
             return True
         if waited > program.start_wait:
-            raise self.did_not_start(program, f"not ready after {program.start_wait:.0f} s: {reason}")
+            slow = f"not ready after {program.start_wait:.0f} s (`headgate up` again waits on): {reason}"
+            raise self.did_not_start(program, slow)
         report(program.name, "starting", reason)
         return False
 
