@@ -41,7 +41,7 @@ class Source:
 
     def finish(self, dataset: str, run_id: str) -> str | None:
         """The end of a run, which must be a success; what it says is missing."""
-        until(lambda: self.stack.api.dag_run(dataset, run_id).finished, f"a run of {dataset} ends", 300)
+        until(lambda: self.stack.api.dag_run(dataset, run_id).finished, f"a run of {dataset} ends", 600)
         [(state, reason)] = self.stack.sql(
             "SELECT state, reason FROM headgate.books_run WHERE (dataset, dag_run_id) = (%s, %s)",
             dataset,
@@ -110,7 +110,7 @@ def source_away(source: Source, rng: Random) -> Round:
     missing = [source.finish(HURT, run_id), source.run(HURT)]
     until(lambda: source.alerts() == ["open"], "one alert is open")
     time.sleep(max(0.0, back - time.monotonic()))
-    until(lambda: source.run(HURT) is None, "a run that has everything", 300)
+    until(lambda: source.run(HURT) is None, "a run that has everything", 600)
     recover = time.monotonic() - back
     until(lambda: source.alerts() == ["resolved"], "the alert is resolved")
     return (
