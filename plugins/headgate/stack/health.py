@@ -11,7 +11,7 @@ from typing import Any
 
 from headgate.stack.ports import HOST
 
-PROBE_SECONDS = 3.0
+PROBE_SECONDS = 10.0  # as in Compose: a busy machine takes several for an answer of Airflow
 
 
 def listens(port: int) -> str | None:
@@ -66,7 +66,7 @@ def airflow_part_answers(base_url: str, part: str) -> str | None:
     """A component of Airflow has a fresh heartbeat in the api-server's health report."""
     status, body = http_get(f"{base_url}/api/v2/monitor/health")
     if status != 200:
-        return f"{base_url} answers {status or 'nothing'}"
+        return f"the api-server, which knows, answers {status or 'nothing'}: {base_url}"
     report: dict[str, Any] = json.loads(body)
     state = (report.get(part) or {}).get("status")
     return None if state == "healthy" else f"the api-server reports {part} as {state or 'absent'}"
