@@ -78,9 +78,11 @@ def load_all(datasets: Mapping[str, str], first: date, last: date) -> None:
     """Start a run of each in Airflow, wait for all, show a line of each; ends the demo when one failed."""
     from headgate.books import counts
     from headgate.cli.airflow_api import Airflow
+    from headgate.cli.follow import PATIENCE
     from headgate.cli.output import console, table
 
     api = Airflow.from_settings(settings())
+    api.patience = PATIENCE
     started = {dataset: start(api, dataset, first, last) for dataset in datasets}
     books = ended(api, started)
     in_tables = {dataset: rows_of(name) for dataset, name in datasets.items()}
