@@ -86,13 +86,13 @@ def load_all(datasets: Mapping[str, str], first: date, last: date) -> None:
     started = {dataset: start(api, dataset, first, last) for dataset in datasets}
     books = ended(api, started)
     in_tables = {dataset: rows_of(name) for dataset, name in datasets.items()}
-    columns = ("dataset", "objects", "read", "inserted", "unchanged", "quarantined", "balanced", "in table")
+    counted = ("objects", "read", "inserted", "updated", "unchanged", "quarantined")
+    columns = ("dataset", *counted, "balanced", "in table")
     rows = [
-        (run.dataset, *counts(run, columns[1:6]), "yes" if run.balanced else "no",
-         f"{in_tables[run.dataset]:,}")
+        (run.dataset, *counts(run, counted), "yes" if run.balanced else "no", f"{in_tables[run.dataset]:,}")
         for run in books
-    ]  # fmt: skip
-    table(columns, rows, numeric=[name for name in columns if name not in ("dataset", "balanced")])
+    ]
+    table(columns, rows, numeric=(*counted, "in table"))
     wrong = [run for run in books if run.state != "success" or not run.balanced or not in_tables[run.dataset]]
     for run in wrong:
         console.print(f"{run.dataset}: {run.reason or 'no rows'}", markup=False, highlight=False)
