@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from importlib.metadata import version
 from pathlib import Path
 from threading import Timer
@@ -82,12 +83,14 @@ class Watched(httpx.BaseTransport):
 
     def _in_time(self, request: httpx.Request) -> httpx.Response:
         """A time-out bounds the wait for a byte; headers that come byte by byte are cut off in this way."""
-        late = Timer(longest(request.extensions["timeout"]["read"]), self._network.close)
+        seconds = longest(request.extensions["timeout"]["read"])
+        latest = time.monotonic() + seconds
+        late = Timer(seconds, self._network.close)
         late.start()
         try:
             return self._network.handle_request(request)
         except httpx.TransportError:
-            if late.finished.is_set():
+            if time.monotonic() >= latest:
                 raise httpx.ReadTimeout("its headers took too long") from None
             raise
         finally:
