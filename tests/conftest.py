@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
+def pytest_configure() -> None:
+    """Tables are as wide in a worker as elsewhere: what starts it has GNU readline, which sets COLUMNS."""
+    os.environ.pop("COLUMNS", None)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Tests side by side (``-n``): a file's stay together, and those with an Airflow of their own."""
