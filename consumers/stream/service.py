@@ -85,6 +85,7 @@ class Stream:
         self._layout: Layout | None = None
         self._minute: Minute | None = None
         self._known: frozenset[str] = frozenset()  # bad lines that come again after a cut
+        self._opened_at = datetime.now(UTC)
         self._next_settle = 0.0
         self._heard_at = time.monotonic()
         self._heard = False  # and people know it
@@ -128,6 +129,7 @@ class Stream:
             log.info("following", dataset=self._options.dataset, since=since.isoformat())
             self._mind_the_gap(read_to, held)
             self._known = live.rejected_since(self._ledger, self._options.dataset, since)
+            self._opened_at = datetime.now(UTC)
             self._follow(pieces)
 
     def _is_ours(self) -> bool:
@@ -189,6 +191,8 @@ class Stream:
         layout = self._read_by(minute)
         booking = booking_of(lines, arrived, minute, layout, self._known)
         live.book(self._ledger, layout.contract, minute, booking)
+        if booking.read_to and booking.read_to > self._opened_at:
+            self._known = frozenset()  # the cut is behind us: what reads like them now is another line
         self._minute = replace(
             minute,
             records=minute.records + booking.lines,

@@ -232,13 +232,28 @@ def test_a_bad_line_that_comes_again_after_a_cut_is_in_quarantine_once(ais: Live
     ) == [(4, 1, 1, 2, True)]
 
 
+def test_a_bad_line_that_reads_like_one_before_the_cut_is_kept_once_the_cut_is_behind_us(ais: Live) -> None:
+    def position(mmsi: int, sent: datetime) -> bytes:
+        found = {"mmsi": mmsi, "msgtime": sent.isoformat(), "longitude": 12.1, "latitude": 66.5}
+        return json.dumps(found).encode() + b"\n"
+
+    bad = b'{"mmsi": 2}\n'
+    now, later = datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1)
+    before, after = position(1, now) + bad, position(3, later) + bad
+    ais.consume()
+    with serving(before, before + after, drip=0.005) as variables:  # a line comes in half a second
+        variables |= {"HEADGATE_LIVE_SECONDS": "0.01"}
+        assert ais.start("--until-idle", "4", **variables).wait(90) == 0
+    assert ais.sql("SELECT raw FROM headgate.quarantine") == [(bad.decode().strip(),)] * 2
+
+
 @contextmanager
-def serving(*bodies: bytes) -> Iterator[dict[str, str]]:
+def serving(*bodies: bytes, drip: float = 0.0) -> Iterator[dict[str, str]]:
     """A provider that gives these bodies to those who connect, in their order; its addresses as settings."""
     kind = "application/json; charset=utf-8"
     with misbehaving() as provider:
         provider.on("/connect/token", token())
-        provider.on("/v1/combined", *(Reply(body, content_type=kind) for body in (*bodies, b"")))
+        provider.on("/v1/combined", *(Reply(body, content_type=kind, drip=drip) for body in (*bodies, b"")))
         yield {f"HEADGATE_SOURCE_BARENTSWATCH_AIS_URL_{host}": provider.url for host in ("LIVE", "ID")}
 
 
