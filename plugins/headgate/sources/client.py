@@ -64,8 +64,7 @@ class Client:
         with ExitStack() as opened:
             folder = tempfile.TemporaryDirectory(prefix=f"headgate-{self._provider.name}-")
             self._folder = Path(opened.enter_context(folder))
-            cache = self._settings.home / "cache" / f"{self._provider.name}.sqlite"
-            self._http = opened.enter_context(Http(cache))
+            self._http = opened.enter_context(Http(self._settings.home / "cache" / self._provider.name))
             self._closing = opened.pop_all()
         return self
 

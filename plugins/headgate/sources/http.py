@@ -27,12 +27,15 @@ NEVER_KEPT: Final = CacheOptions(supported_methods=[])
 
 
 class Http(CacheClient):
-    """Redirects are not followed here. ``cache``: a file that processes share; nothing depends on it."""
+    """Redirects are not followed here. ``cache``: of a file that processes share; nothing depends on it.
+
+    Another version of hishel has another file, as it may not read this one's.
+    """
 
     def __init__(self, cache: Path) -> None:
         super().__init__(
             storage=SqliteStorage(
-                database_path=cache,
+                database_path=cache.with_name(f"{cache.name}-{version('hishel')}.sqlite"),
                 default_ttl=CACHE_AGE,
                 max_stream_size=CACHED_BODY,
                 max_size=CACHE_SIZE,
