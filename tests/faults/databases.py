@@ -80,9 +80,9 @@ def strike(field: Field, rng: Random, statement: str) -> Round:
     """Run the statement when a consumer is at work, until it has hit one."""
     field.database_crew()
     load = field.load(rng)
-    sender = field.send(load.batches)
+    sender = field.send(load.batches, pause=0.05)  # all at once may be applied between two looks
     field.reaches(load, rng.random() * 0.5)
-    until(lambda: any(hit for (hit,) in field.sql(statement)), "a consumer is hit", 20)
+    until(lambda: any(hit for (hit,) in field.sql(statement)), "a consumer is hit", 20, rarest=0.01)
     return field.settle(load, sender)
 
 

@@ -13,14 +13,17 @@ class TooLongError(AssertionError):
     """A condition did not come true in its time: without a person it never would have."""
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 90.0) -> float:
-    """Return when the condition holds, with the seconds that took; a server that is away means not yet."""
+def until(condition: Callable[[], object], what: str, seconds: float = 90.0, *, rarest: float = 0.1) -> float:
+    """Return when the condition holds, with the seconds that took; a server that is away means not yet.
+
+    ``rarest``: at most so many seconds lie between two looks.
+    """
     begun, pause = time.monotonic(), 0.01
     while not _holds(condition):
         if time.monotonic() - begun > seconds:
             raise TooLongError(f"not within {seconds:.0f} s: {what}")
         time.sleep(pause)
-        pause = min(pause * 1.5, 0.1)
+        pause = min(pause * 1.5, rarest)
     return time.monotonic() - begun
 
 
