@@ -310,13 +310,15 @@ BEGIN
             );
         IF unsettled = 0 AND (vanished <= threshold * of_rows OR vanished = 1 AND of_rows > 1 AND threshold > 0) THEN
             EXECUTE format(
-                'WITH gone AS (DELETE FROM %s WHERE _object_id = ANY ($1) RETURNING _object_id, _row_number)
-                INSERT INTO headgate.removal (object_id, removed_by, row_numbers)
-                SELECT _object_id, $2, range_agg(int8range(_row_number, _row_number, ''[]''))
-                FROM gone
-                GROUP BY _object_id', target
-            ) USING before, of_object;
-            removed := vanished;
+                'WITH gone AS (DELETE FROM %s WHERE _object_id = ANY ($1) RETURNING _object_id, _row_number),
+                told AS (
+                    INSERT INTO headgate.removal (object_id, removed_by, row_numbers)
+                    SELECT _object_id, $2, range_agg(int8range(_row_number, _row_number, ''[]''))
+                    FROM gone
+                    GROUP BY _object_id
+                )
+                SELECT count(*) FROM gone', target
+            ) INTO removed USING before, of_object;
             UPDATE headgate.object SET rows_removed = rows_removed + removed WHERE object_id = of_object;
         END IF;
     END IF;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,12 @@ class TestEgrid:
             assert problems == [], path.name
 
     def test_they_use_tables_and_prefixes_of_their_own(self) -> None:
-        assert table_problems(load_contracts(datasets_dir()).values()) == []
+        contracts = load_contracts(datasets_dir())
+        assert not table_problems(contracts.values())
+        plants = contracts["egrid_plants"]
+        second = replace(contracts["egrid_generators"], table=plants.table, schema=plants.schema)
+        told = "table egrid.plants is used by egrid_plants, egrid_generators"
+        assert table_problems([plants, second]) == {"egrid_plants": [told], "egrid_generators": [told]}
 
     @pytest.mark.parametrize(
         ("value", "unit", "limit"),

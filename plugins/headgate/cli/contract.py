@@ -150,10 +150,8 @@ def _reports(
 
     reports = [_check_one(path, _suites_dir(expectations)) for path in _files(contracts, datasets)]
     shared = table_problems(report["contract"] for report in reports if report["contract"])
-    for problem in shared:
-        for report in reports:
-            if report["dataset"] in problem.split(" is used by ")[1].split(", "):
-                report["problems"] = [*report["problems"], problem]
+    for report in reports:
+        report["problems"] = [*report["problems"], *shared.get(report["dataset"], [])]
     return reports
 
 

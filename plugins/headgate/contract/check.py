@@ -74,13 +74,16 @@ def contract_problems(contract: Contract) -> list[str]:
     ]
 
 
-def table_problems(contracts: Iterable[Contract]) -> list[str]:
-    """Datasets that share a table or a place in the bucket."""
-    places = defaultdict(list)
+def table_problems(contracts: Iterable[Contract]) -> dict[str, list[str]]:
+    """By dataset: the table or the place in the bucket that it shares with others, as sentences."""
+    places, found = defaultdict(list), defaultdict(list)
     for contract in contracts:
         places[f"table {contract.qualified_table}"].append(contract.dataset)
         places[f"s3://{contract.bucket}/{contract.prefix}"].append(contract.dataset)
-    return [f"{place} is used by {', '.join(names)}" for place, names in places.items() if len(names) > 1]
+    for place, names in places.items():
+        for name in names if len(names) > 1 else ():
+            found[name].append(f"{place} is used by {', '.join(names)}")
+    return found
 
 
 def _alias_problems(contract: Contract) -> list[str]:

@@ -175,7 +175,8 @@ def fetch_all(
     ledger = job.services.ledger
     with Client(job.provider, job.services.settings, ledger) as client, closing(ledger.beside()) as locks:
         for want in wanted:
-            locks(hold_window, job.contract.dataset, want)
+            if used_up is None:
+                locks(hold_window, job.contract.dataset, want)
             outcome = used_up or fetch_one(job, client.ask, want)
             client.clear()
             if isinstance(outcome, Failed):
