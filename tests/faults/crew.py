@@ -65,10 +65,10 @@ class Crew:
     logs: Path
     members: list[Member] = field(default_factory=list)
 
-    def start(self, kind: str = "database", **variables: str) -> Member:
-        """One more; ``variables`` are settings of its own."""
+    def start(self, kind: str = "database", *options: str, **variables: str) -> Member:
+        """One more; ``options`` of the command and ``variables`` are its own."""
         name = f"{kind}{len(self.members) + 1}"
-        command = [sys.executable, "-m", "consumers.app", kind, "--name", name]
+        command = [sys.executable, "-m", "consumers.app", kind, "--name", name, *options]
         log = self.logs / f"{name}.log"
         with open(log, "wb") as output:
             environment = os.environ | self.variables | variables
@@ -133,6 +133,13 @@ class Crew:
             if code:
                 problems.append(f"{member.name} stopped with code {code}, see {member.log}")
         return problems
+
+    def finish(self) -> list[str]:
+        """One more database consumer until there is nothing left to do for it; what went wrong with it."""
+        member = self.start("database", "--until-idle", "1")
+        member.expected_end = True
+        code = member.process.wait(STOP_SECONDS)
+        return [f"{member.name} ended with code {code}, see {member.log}"] if code else []
 
     def kill_all(self) -> None:
         """For the end of a drill that failed."""

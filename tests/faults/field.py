@@ -283,9 +283,13 @@ class Field:
         return httpx.Client(base_url=self.broker.api_url, trust_env=False, timeout=20)
 
     def close(self) -> list[str]:
-        """End the crew; what it left unfinished or unacknowledged."""
+        """End the crew; what it left unfinished or unacknowledged.
+
+        When the last row is applied, a message that was sent twice may still be in hand. It goes back to the
+        queue then, and whoever comes next ends it.
+        """
         self.crew.wait_ready()
-        problems = self.crew.dismiss()
+        problems = [*self.crew.dismiss(), *self.crew.finish()]
         return problems + self._queue_problems([])
 
     def database_crew(self, count: int = 2) -> Sequence[Member]:

@@ -72,8 +72,6 @@ class Network:
         """What the broker still held for connections that it lost without a word comes again, to anybody."""
         problems = self.field.crew.dismiss()
         until(lambda: not self.connections(), "the broker has given up the lost connections", 30)
-        self.field.database_crew(1)
-        until(lambda: not self.field.waiting(), "what came again is taken")
         return problems + self.field.close()
 
     def connections(self) -> int:

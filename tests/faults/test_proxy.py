@@ -22,6 +22,7 @@ class Echo:
         self.socket.setblocking(True)
         self.port = self.socket.getsockname()[1]
         self.received = 0
+        self.ended = 0  # connections
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -37,6 +38,7 @@ class Echo:
             while piece := client.recv(65536):
                 self.received += len(piece)
                 client.sendall(piece)
+        self.ended += 1
 
 
 @pytest.fixture
@@ -97,16 +99,21 @@ def test_a_cut_resets_what_is_open_and_lets_new_connections_pass(proxy: Proxy) -
         assert echoed(end, b"b") == b"b"
 
 
-def test_a_cut_after_some_bytes_passes_exactly_those(proxy: Proxy, echo: Echo) -> None:
+def test_a_cut_after_some_bytes_passes_exactly_those(proxy: Proxy) -> None:
     proxy.cut_after(1000)
     with connect(proxy) as end:
         end.sendall(b"x" * 5000)
         assert received_until_reset(end) == 1000
-    echo.received = 0
+    with connect(proxy) as end:
+        assert echoed(end, b"y" * 5000) == b"y" * 5000
+
+
+def test_upstream_a_cut_after_some_bytes_passes_exactly_those(proxy: Proxy, echo: Echo) -> None:
     proxy.cut_after(700, upstream=True)
     with connect(proxy) as end:
         end.sendall(b"x" * 5000)
         received_until_reset(end)
+    eventually(lambda: echo.ended, 5)
     assert echo.received == 700
     with connect(proxy) as end:
         assert echoed(end, b"y" * 5000) == b"y" * 5000
@@ -178,11 +185,11 @@ def test_slow_is_as_slow_as_asked(proxy: Proxy) -> None:
         proxy.slow(rate=100_000)
         begin = time.monotonic()
         assert echoed(end, b"x" * 50_000) == b"x" * 50_000
-        assert 0.45 < time.monotonic() - begin < 3
+        assert time.monotonic() - begin > 0.45
         proxy.slow(delay=0.3)
         begin = time.monotonic()
         assert echoed(end, b"x") == b"x"
-        assert 0.55 < time.monotonic() - begin < 3
+        assert time.monotonic() - begin > 0.55
 
 
 def test_held_at_a_byte_until_told_to_go_on(proxy: Proxy) -> None:
