@@ -288,10 +288,10 @@ def test_recorded_lists_of_climate_data_online(
         asks(monkeypatch, "noaa_cdo", address)
         books = road.load(*FEBRUARY)
     assert (books.state, books.balanced) == ("success", True)
-    assert road.rows("SELECT count(*) FROM climate.stations") == [(rows,)]
+    assert road.rows("SELECT count(*) FROM climate.noaa_stations") == [(rows,)]
     assert next(iter(road.landed().values())) == recorded
     listed = [row["id"] for row in json.loads(recorded).get("results", ())]
-    assert road.rows("SELECT station_id FROM climate.stations ORDER BY 1") == [
+    assert road.rows("SELECT station_id FROM climate.noaa_stations ORDER BY 1") == [
         (one,) for one in sorted(listed)
     ]
 
@@ -321,7 +321,7 @@ def test_recorded_answers_about_one_thing(
         asks(monkeypatch, "noaa_cdo", address)
         balanced(road.load(*FEBRUARY), read=1, inserted=1)
     assert list(road.landed().values()) == [recorded]
-    assert road.rows("SELECT station_id, name, latitude_deg, last_date FROM climate.stations") == [row]
+    assert road.rows("SELECT station_id, name, latitude_deg, last_date FROM climate.noaa_stations") == [row]
 
 
 @pytest.mark.usefixtures("consuming")
@@ -449,7 +449,7 @@ def test_a_recorded_climatology_of_power(
         asks(monkeypatch, "nasa_power", address)
         balanced(road.load(*FEBRUARY), read=13, inserted=13)
     assert list(road.landed().values()) == [recorded]
-    months = dict(road.rows("SELECT month, value FROM climate.stations WHERE time_standard = 'LST'"))
+    months = dict(road.rows("SELECT month, value FROM climate.noaa_stations WHERE time_standard = 'LST'"))
     assert (len(months), months["JAN"], months["ANN"]) == (13, -29.27, -50.04)
 
 
