@@ -182,12 +182,19 @@ class TestEvolution:
         with pytest.raises(Fatal, match="A key is not changed under loaded rows"):
             apply_contract(owner, changed(generators, prime_mover={"primaryKey": False}))
 
-    def test_another_table_is_refused(self, owner: Connection, generators: Contract) -> None:
+    def test_another_table_is_refused_until_a_person_has_renamed_it(
+        self, owner: Connection, generators: Contract
+    ) -> None:
         apply_contract(owner, generators)
         document = deepcopy(dict(generators.document))
         document["schema"][0]["physicalName"] = "egrid.engines"
+        renamed = contract_from_document(document)
+        rows(owner, ROW)
         with pytest.raises(Fatal, match=r"its rows are in egrid\.generators"):
-            apply_contract(owner, contract_from_document(document))
+            apply_contract(owner, renamed)
+        rows(owner, "ALTER TABLE egrid.generators RENAME TO engines")
+        assert apply_contract(owner, renamed) == 2
+        assert rows(owner, "SELECT count(*) FROM egrid.engines") == [(1,)]
 
     def test_a_table_of_somebody_else_is_left_alone(self, owner: Connection, generators: Contract) -> None:
         rows(owner, "CREATE SCHEMA egrid")

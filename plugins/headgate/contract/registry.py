@@ -59,7 +59,8 @@ def apply_contract(conn: Connection, contract: Contract) -> int:
         newest = _newest(cursor, contract.dataset)
         table = _existing_table(cursor, contract)
         merged = _with_evolved(contract, newest)
-        _refuse(merged, newest, table)
+        _refuse_other_table(cursor, merged, newest)
+        _refuse(merged, table)
         _refuse_other_windows(cursor, merged)
         statements = table_ddl(merged) if table is None else evolve_ddl(table.types, merged, table.required)
         if newest and newest.sha256 == contract.sha256 and not statements:
@@ -137,17 +138,23 @@ def _applied(cursor: Cursor) -> _Applied | None:
 def _existing_table(cursor: Cursor, contract: Contract) -> _Table | None:
     from headgate.db import query
 
-    place = {"schema": contract.schema, "table": contract.table}
-    cursor.execute(query("contract_table_columns"), place)
-    columns = cursor.fetchall()
+    columns = _table_columns(cursor, (contract.schema, contract.table))
     if not columns:
         return None
-    cursor.execute(query("contract_table_key"), place)
+    cursor.execute(query("contract_table_key"), {"schema": contract.schema, "table": contract.table})
     return _Table(
         types={name: kind for name, kind, _ in columns},
         required=frozenset(name for name, _, required in columns if required),
         key=frozenset(name for (name,) in cursor.fetchall()),
     )
+
+
+def _table_columns(cursor: Cursor, table: tuple[str, str]) -> list[tuple[str, str, bool]]:
+    """Name, type and NOT NULL of each column; none where there is no such table."""
+    from headgate.db import query
+
+    cursor.execute(query("contract_table_columns"), {"schema": table[0], "table": table[1]})
+    return cursor.fetchall()
 
 
 def _with_evolved(contract: Contract, newest: _Applied | None) -> Contract:
@@ -167,13 +174,17 @@ def _with_evolved(contract: Contract, newest: _Applied | None) -> Contract:
     return contract_from_document({**contract.document, "schema": schema}, contract.dataset)
 
 
-def _refuse(contract: Contract, newest: _Applied | None, table: _Table | None) -> None:
-    """Changes that would need loaded rows to be rewritten are a person's decision."""
-    if newest and newest.table != (contract.schema, contract.table):
+def _refuse_other_table(cursor: Cursor, contract: Contract, newest: _Applied | None) -> None:
+    """Rows stay where they are until a person renames their table: it is gone under its old name then."""
+    if newest and newest.table != (contract.schema, contract.table) and _table_columns(cursor, newest.table):
         raise Fatal(
             f"{contract.dataset}: its rows are in {'.'.join(newest.table)}, the contract says "
             f"{contract.qualified_table}. Rename the table yourself, or give the new table a new dataset."
         )
+
+
+def _refuse(contract: Contract, table: _Table | None) -> None:
+    """Changes that would need loaded rows to be rewritten are a person's decision."""
     if table is None:
         return
     missing = sorted(set(SYSTEM_COLUMNS) - table.types.keys())
