@@ -12,6 +12,8 @@ CONSUMERS := .venv-consumers
 CONSUMERS_INSTALLED := $(CONSUMERS)/installed.stamp
 BENCH := .venv-bench
 BENCH_INSTALLED := $(BENCH)/installed.stamp
+# Not named in the recipes themselves: what names MAKE is run by `make -n`, too.
+SUBMAKE = $(MAKE) --no-print-directory
 TEST_HOME ?= $(CURDIR)/.headgate/test
 # Tests mostly wait, so three run side by side, each with servers of its own; the names are pytest-xdist's.
 WORKERS := gw0 gw1 gw2
@@ -42,7 +44,7 @@ demo-apis: install ## Every dataset of the API sources from stub providers: rows
 .PHONY: test
 test: install $(CONSUMERS_INSTALLED) lint ## Everything, with real servers of its own; ends what it started
 	@export HEADGATE_TEST_HOME="$(TEST_HOME)" HEADGATE_TEST_KEEP=1; \
-	trap '$(MAKE) --no-print-directory test-down' EXIT; \
+	trap '$(SUBMAKE) test-down' EXIT; \
 	$(BIN)/pytest -n $(words $(WORKERS)) $(PYTEST_ARGS); \
 	for worker in $(WORKERS); do HEADGATE_HOME="$(TEST_HOME)-$$worker" $(BIN)/headgate up --only servers; done; \
 	$(CONSUMERS)/bin/python -c 'import consumers'; \
@@ -51,7 +53,7 @@ test: install $(CONSUMERS_INSTALLED) lint ## Everything, with real servers of it
 
 .PHONY: faults
 faults: install ## Drills: servers and processes killed, stopped and cut off under load; FAULTS="--only NAME"
-	@trap '$(MAKE) --no-print-directory faults-down' EXIT; $(BIN)/python -m tests.faults $(FAULTS)
+	@trap '$(SUBMAKE) faults-down' EXIT; $(BIN)/python -m tests.faults $(FAULTS)
 
 .PHONY: faults-down
 faults-down: # End what killed drills left running
