@@ -1,3 +1,4 @@
+-- A chunk's id, then the fields of a StagedBatch in their order.
 INSERT INTO headgate.batch
-    (message_id, chunk_id, ordinal, byte_offset, byte_length, rows, first_row, last_row, sha256)
+    (chunk_id, message_id, ordinal, byte_offset, byte_length, rows, first_row, last_row, sha256)
 VALUES %s;

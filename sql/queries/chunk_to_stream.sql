@@ -1,5 +1,5 @@
 -- A lane's published chunks with batches that are not confirmed yet; older object versions first.
-SELECT o.object_id, c.chunk_id, c.ordinal
+SELECT c.chunk_id
 FROM headgate.object o
 JOIN headgate.chunk c USING (object_id)
 WHERE o.run_id = %(run_id)s

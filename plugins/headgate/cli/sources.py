@@ -92,7 +92,7 @@ def read() -> list[Source]:
     from headgate.cli.connection import connect_reader
     from headgate.contract import load_contracts
     from headgate.paths import datasets_dir
-    from headgate.sources.catalogue import PROVIDERS, provider
+    from headgate.sources.catalogue import PROVIDERS
     from headgate.sources.standing import standings
 
     contracts = load_contracts(datasets_dir()).values()
@@ -100,7 +100,7 @@ def read() -> list[Source]:
     with closing(connect_reader("headgate-sources")) as conn:
         known = standings(conn)
     return [
-        _source(provider(name).name, known.get(name), sorted(dataset for by, dataset in uses if by == name))
+        _source(name, known.get(name), sorted(dataset for by, dataset in uses if by == name))
         for name in sorted(PROVIDERS)
     ]
 

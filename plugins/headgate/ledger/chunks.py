@@ -15,6 +15,7 @@ from headgate.ledger.objects import lock_object, pages
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
 
     from headgate.message import RowBatch
 
@@ -203,29 +204,21 @@ def record_staged(
         values["staged"] = name
         cursor.execute(query("chunk_staged"), values)
         cursor.execute(query("batch_delete"), {"chunk_id": chunk_id})
-        execute_values(cursor, query("batch_insert"), [_batch_row(chunk_id, batch) for batch in batches])
+        insert_batches(cursor, chunk_id, batches)
     return True
 
 
-def _batch_row(chunk_id: int, batch: StagedBatch) -> tuple[Any, ...]:
-    return (
-        batch.message_id,
-        chunk_id,
-        batch.ordinal,
-        batch.byte_offset,
-        batch.byte_length,
-        batch.rows,
-        batch.first_row,
-        batch.last_row,
-        batch.sha256,
-    )
+def insert_batches(cursor: Cursor, chunk_id: int, batches: Iterable[StagedBatch]) -> None:
+    """Batches of a chunk that are staged, and not sent yet."""
+    rows = [(chunk_id, *vars(batch).values()) for batch in batches]
+    execute_values(cursor, query("batch_insert"), rows)
 
 
-def chunks_to_stream(conn: Connection, run_id: int, lane: int, lanes: int) -> list[tuple[int, int, int]]:
-    """(object_id, chunk_id, ordinal) of a lane's published chunks not all sent; old versions first."""
+def chunks_to_stream(conn: Connection, run_id: int, lane: int, lanes: int) -> list[int]:
+    """Ids of a lane's published chunks not all sent; old versions first."""
     with transaction(conn) as cursor:
         cursor.execute(query("chunk_to_stream"), {"run_id": run_id, "lane": lane, "lanes": lanes})
-        return list(cursor.fetchall())
+        return [chunk_id for (chunk_id,) in cursor]
 
 
 def batches_to_stream(conn: Connection, run_id: int, lane: int, lanes: int) -> Iterator[BatchRef]:
@@ -233,8 +226,7 @@ def batches_to_stream(conn: Connection, run_id: int, lane: int, lanes: int) -> I
 
     No transaction is open between two of them, so `mark_streamed` may use the same connection.
     """
-    chunk_ids = [chunk_id for _, chunk_id, _ in chunks_to_stream(conn, run_id, lane, lanes)]
-    for page in pages(chunk_ids, PAGE):
+    for page in pages(chunks_to_stream(conn, run_id, lane, lanes), PAGE):
         with transaction(conn) as cursor:
             cursor.execute(query("batch_to_stream"), {"chunk_ids": page})
             batches = records(cursor, BatchRef)

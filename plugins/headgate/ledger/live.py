@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import psycopg2
-from psycopg2.extras import Json, execute_values
+from psycopg2.extras import Json
 
 from headgate import events
 from headgate.books import run_books
 from headgate.contract import Contract
 from headgate.db import one, query, records, transaction
 from headgate.events import Event
-from headgate.ledger.chunks import BatchRef, StagedBatch, StagedCounts
+from headgate.ledger.chunks import BatchRef, StagedBatch, StagedCounts, insert_batches
 from headgate.ledger.gate import quarantine_rejects
 from headgate.ledger.runs import LIVE, LIVE_BUCKET, Run, finish_run, open_run, run_event
 from headgate.message import RowBatch
@@ -157,8 +157,7 @@ def book(conn: Connection, contract: Contract, minute: Minute, booking: Booking)
     with transaction(conn) as cursor:
         cursor.execute(query("live_add"), values)
         if booking.batch is not None:
-            row = (booking.batch.message_id, minute.chunk_id, *_place(booking.batch))
-            execute_values(cursor, query("batch_insert"), [row])
+            insert_batches(cursor, minute.chunk_id, [booking.batch])
             kept = {"message_id": booking.batch.message_id, "body": psycopg2.Binary(booking.body)}
             cursor.execute(query("live_batch_keep"), kept)
         if booking.rejects:
@@ -166,18 +165,6 @@ def book(conn: Connection, contract: Contract, minute: Minute, booking: Booking)
         if booking.read_to is not None:
             moved = {"dataset": contract.dataset, "read_to": booking.read_to}
             cursor.execute(query("live_advance"), moved)
-
-
-def _place(batch: StagedBatch) -> tuple[Any, ...]:
-    return (
-        batch.ordinal,
-        batch.byte_offset,
-        batch.byte_length,
-        batch.rows,
-        batch.first_row,
-        batch.last_row,
-        batch.sha256,
-    )
 
 
 def waiting_messages(conn: Connection, dataset: str) -> list[RowBatch]:

@@ -180,16 +180,9 @@ def get_object(conn: Connection, object_id: int) -> ObjectVersion:
         return _object(cursor, "object_get", object_id)
 
 
-def objects_of_run(
-    conn: Connection, run_id: int, states: Sequence[str] | None = None, lane: int = 0, lanes: int = 1
-) -> list[ObjectVersion]:
-    """The run's objects (in these states, of this lane), older versions first."""
-    values = {
-        "run_id": run_id,
-        "states": list(states) if states is not None else None,
-        "lane": lane,
-        "lanes": lanes,
-    }
+def objects_of_run(conn: Connection, run_id: int, states: Sequence[str] | None = None) -> list[ObjectVersion]:
+    """The run's objects (in these states), older versions first."""
+    values = {"run_id": run_id, "states": list(states) if states is not None else None}
     with transaction(conn) as cursor:
         cursor.execute(query("object_of_run"), values)
         return records(cursor, ObjectVersion)

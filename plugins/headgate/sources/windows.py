@@ -103,15 +103,14 @@ def windows(source: Source, start: datetime, end: datetime) -> Iterator[Window]:
 
     Calendar windows are whole ones, so that whoever asks for a part of one gets the same key.
     """
-    start = max(start, _midnight(source.since)) if source.since else start
-    end = min(end, _midnight(source.until)) if source.until else end
-    if start >= end:
+    asked = _within(source, Window(start, end))
+    if asked.start >= asked.end:
         return
     if source.window == "interval":
-        yield Window(start, end)
+        yield asked
         return
-    begin = _floor(source.window, start)
-    while begin < end:
+    begin = _floor(source.window, asked.start)
+    while begin < asked.end:
         following = _next(source.window, begin)
         yield _within(source, Window(begin, following))
         begin = following
@@ -189,6 +188,7 @@ def _is_done(source: Source, row: Known | None, asked: Asked, run_id: int | None
 
 
 def _within(source: Source, window: Window) -> Window:
+    """What of it the contract's ``since`` and ``until`` leave."""
     start = max(window.start, _midnight(source.since)) if source.since else window.start
     end = min(window.end, _midnight(source.until)) if source.until else window.end
     return Window(start, end)
