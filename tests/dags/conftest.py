@@ -34,7 +34,7 @@ def python_with(home: Path) -> Python:
             cwd=CHECKOUT,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
         if finished.returncode:
