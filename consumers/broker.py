@@ -77,6 +77,14 @@ class Broker:
         if starved:
             raise Retriable(f"RabbitMQ delivers nothing of {', '.join(sorted(starved))}, which has messages")
 
+    def has_more(self) -> bool:
+        """Whether a message waits in a queue or is on its way; ``pump`` brings it."""
+        with amqp.translated(self._place):
+            # What left its queue just before the first look is here before the answer to the second.
+            waiting = [self._ready(queue) for _ in range(2) for queue in self._consumers]
+            self._open_connection.process_data_events(time_limit=0)
+        return any(waiting) or bool(self._arrived)
+
     def pump(self, seconds: float) -> list[Delivery]:
         """Keep the connection alive for up to ``seconds``; what has arrived."""
         with amqp.translated(self._place):

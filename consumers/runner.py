@@ -138,7 +138,6 @@ class Runner:
         if transaction is None or not transaction.outcomes.done():
             return
         self._transaction = None
-        self._last_work = time.monotonic()
         try:
             outcomes = transaction.outcomes.result()
         except Retriable as error:
@@ -147,6 +146,7 @@ class Runner:
         self._failures = 0
         settled = list(zip(transaction.work, outcomes, strict=True))  # an answer too few stops before any ack
         self._settle_all(settled)
+        self._last_work = time.monotonic()
 
     def _settle_all(self, settled: list[tuple[tuple[Delivery, int], Outcome]]) -> None:
         stuck: list[tuple[Delivery, int]] = []
@@ -239,7 +239,11 @@ class Runner:
         if limit is None or not self._looked:
             return
         busy = self._transaction is not None or len(self._inbox) > 0 or self._failures > 0
-        if not busy and time.monotonic() - self._last_work >= limit:
+        if busy or time.monotonic() - self._last_work < limit:
+            return
+        if self._broker.has_more():  # a busy broker takes its time to deliver
+            self._last_work = time.monotonic()
+        else:
             self.stop()
 
     def _drain(self) -> None:

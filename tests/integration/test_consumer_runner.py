@@ -21,6 +21,7 @@ from headgate.errors import Fatal, HeadgateError, Retriable
 from headgate.failures import Cause
 from headgate.publisher import Publisher
 from tests.conftest import Broker
+from tests.polling import eventually
 
 QUEUE = "letters"
 
@@ -90,9 +91,16 @@ def waiting(broker: Broker, queue: str) -> int:
 
 
 def runner(
-    broker: Broker, handler: Letters, *, shutdown: float = 10, handover: Handover | None = None
+    broker: Broker,
+    handler: Letters,
+    *,
+    letters: int = 1,
+    shutdown: float = 10,
+    until_idle: float | None = 0.2,
+    handover: Handover | None = None,
 ) -> Runner:
-    options = Options(Limits(1 << 20, 4, 0.05), tick=0.1, shutdown=shutdown, until_idle=0.8)
+    """One that handles so many letters together, as soon as all have come."""
+    options = Options(Limits(1 << 20, letters, 1.0), tick=0.1, shutdown=shutdown, until_idle=until_idle)
     handover = handover or Handover(Publisher(broker.url, deadline=10), "letters")
     return Runner(handler, ConsumerBroker(broker.url, "letters", 8), handover, options)
 
@@ -100,10 +108,18 @@ def runner(
 def test_each_outcome_goes_its_way(broker: Broker) -> None:
     handler = Letters(lambda _: [Done(), Retry(0.1, "later"), Reject(Cause.UNDECODABLE, "unreadable")])
     send(broker, handler, b"one", b"two", b"three")
-    assert runner(broker, handler).run() == EXIT_STOPPED
+    assert runner(broker, handler, letters=3).run() == EXIT_STOPPED
     assert handler.seen == [[b"one", b"two", b"three"], [b"two"]]
     assert waiting(broker, QUEUE) == 0
     assert waiting(broker, topology.ERRORS_QUEUE) == 1
+
+
+def test_a_consumer_is_not_idle_while_its_queue_has_messages(broker: Broker) -> None:
+    """However long the broker takes to deliver them."""
+    handler = Letters()
+    send(broker, handler, *(b"%d" % number for number in range(20)))
+    assert runner(broker, handler, until_idle=0.0).run() == EXIT_STOPPED
+    assert handler.seen == [[b"%d" % number] for number in range(20)]
 
 
 def test_messages_that_cannot_be_handed_over_stay_in_hand_and_only_the_first_is_waited_for(
@@ -116,7 +132,7 @@ def test_messages_that_cannot_be_handed_over_stay_in_hand_and_only_the_first_is_
     send(broker, handler, b"one", b"two", b"three")
     nowhere = Handover(Publisher("amqp://guest:guest@127.0.0.1:1/", deadline=0.3), "letters")
     with capture_logs() as logs:
-        assert runner(broker, handler, handover=nowhere).run() == EXIT_STOPPED
+        assert runner(broker, handler, letters=3, handover=nowhere).run() == EXIT_STOPPED
     assert [line["event"] for line in logs].count("message cannot go on yet") == 1
     assert handler.seen == [[b"one", b"two", b"three"]] * 2
     assert waiting(broker, QUEUE) == 0
@@ -125,7 +141,7 @@ def test_messages_that_cannot_be_handed_over_stay_in_hand_and_only_the_first_is_
 def test_messages_are_held_while_a_server_is_away(broker: Broker) -> None:
     handler = Letters(away, away)
     send(broker, handler, b"one", b"two")
-    assert runner(broker, handler).run() == EXIT_STOPPED
+    assert runner(broker, handler, letters=2).run() == EXIT_STOPPED
     assert handler.seen == [[b"one", b"two"]] * 3
     assert waiting(broker, QUEUE) == 0
 
@@ -138,7 +154,7 @@ def test_an_error_that_needs_a_person_stops_with_the_messages_kept(broker: Broke
     send(broker, handler, b"one", b"two")
     assert runner(broker, handler).run() == EXIT_FATAL
     assert [str(error) for error in handler.reported] == ["the address book is gone"]
-    assert waiting(broker, QUEUE) == 2
+    eventually(lambda: waiting(broker, QUEUE) == 2)
 
 
 def test_a_bug_stops_like_an_error_and_loses_nothing(broker: Broker) -> None:
@@ -146,7 +162,7 @@ def test_a_bug_stops_like_an_error_and_loses_nothing(broker: Broker) -> None:
     send(broker, handler, b"one")
     assert runner(broker, handler).run() == EXIT_FATAL
     assert "ValueError" in str(handler.reported[0])
-    assert waiting(broker, QUEUE) == 1
+    eventually(lambda: waiting(broker, QUEUE) == 1)
 
 
 def test_a_stop_waits_for_what_is_under_way_but_not_for_ever(broker: Broker) -> None:
@@ -163,7 +179,7 @@ def test_a_stop_waits_for_what_is_under_way_but_not_for_ever(broker: Broker) -> 
     assert running.run() == EXIT_STOPPED
     release.set()
     assert handler.interrupted.is_set()
-    assert waiting(broker, QUEUE) == 1
+    eventually(lambda: waiting(broker, QUEUE) == 1)
 
 
 def test_the_clock_is_followed_without_messages_and_through_an_outage(broker: Broker) -> None:
@@ -171,9 +187,10 @@ def test_the_clock_is_followed_without_messages_and_through_an_outage(broker: Br
         raise Retriable("the post office is closed")
 
     handler = Letters()
-    handler.ticks = [away_for_now]
-    assert runner(broker, handler).run() == EXIT_STOPPED
-    assert handler.ticked >= 3
+    running = runner(broker, handler, until_idle=None)
+    handler.ticks = [away_for_now, lambda: None, running.stop]
+    assert running.run() == EXIT_STOPPED
+    assert handler.ticked == 3
     assert handler.reported == []
 
 
@@ -196,7 +213,7 @@ def test_a_tick_that_needs_a_person_stops_the_consumer(broker: Broker) -> None:
 
     handler = Letters()
     handler.ticks = [broken]
-    assert runner(broker, handler).run() == EXIT_FATAL
+    assert runner(broker, handler, until_idle=None).run() == EXIT_FATAL
     assert [str(error) for error in handler.reported] == ["the clock is broken"]
 
 
@@ -206,14 +223,16 @@ def test_a_queue_that_has_messages_and_delivers_none_is_read_anew(broker: Broker
     handler = Letters()
     handler.declare = lambda channel, queues: None  # type: ignore[method-assign]
     ours = ConsumerBroker(broker.url, "letters", 8)
+    taken: list[bytes] = []
     with closing(pika.BlockingConnection(pika.URLParameters(broker.url))) as connection:
         channel = connection.channel()
+        channel.confirm_delivery()
         channel.queue_declare("lone", durable=True, arguments=arguments)
         channel.basic_qos(prefetch_count=1)
-        channel.basic_consume("lone", lambda *_: None)
+        channel.basic_consume("lone", lambda *found: taken.append(found[-1]))
         for body in (b"taken", b"withheld"):
             channel.basic_publish("", "lone", body)
-        connection.process_data_events(time_limit=0.5)
+        eventually(lambda: connection.process_data_events(time_limit=0.1) or taken)
         ours.open()
         with closing(ours):
             ours.subscribe(handler, ["lone"])

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ from tests.polling import eventually
 
 if TYPE_CHECKING:
     from pika.adapters.blocking_connection import BlockingChannel
+    from psycopg2.extensions import connection as Connection
 
     from headgate.message import RowBatch
     from tests.conftest import Environment
@@ -63,7 +64,7 @@ def consumers(environment: Environment, *kinds: str, **variables: str) -> Iterat
             process = subprocess.Popen(
                 [CONSUMER, kind], env={**os.environ, **environment.variables, **variables}
             )
-            stack.callback(process.wait, 30)
+            stack.callback(process.wait, 60)
             stack.callback(process.terminate)
         yield
 
@@ -89,6 +90,10 @@ def replay(environment: Environment, where: Where = Where(), **options: Any) -> 
         return desk.replay(desk.waiting("parking"), Order(where, "tester", **options), lambda _: None)
 
 
+def in_parking(environment: Environment) -> int:
+    return Lab(environment.database, environment.broker).ready(topology.PARKING_QUEUE)
+
+
 def errors(lab: Lab) -> list[tuple[str, str, int]]:
     """Cause, state and replays of each error."""
     return lab.sql("SELECT cause, state, replays FROM headgate.error ORDER BY error_id")
@@ -111,7 +116,7 @@ def test_replaying_parking_after_the_cause_is_mended_empties_it_and_the_books_sh
         conn.cursor().execute("ALTER TABLE egrid.plants RENAME TO gone")
         for share in shares:
             stream(road.services, share)
-        eventually(lambda: [e for e in road.events() if e == "message.exhausted"])
+        eventually(lambda: in_parking(environment) == 1)
         with pytest.raises(DataError, match=r"(?s)parked.*headgate errors show 1"):
             settled(road.services, run.run_id)
         [error] = json.loads(
@@ -134,7 +139,7 @@ def test_replaying_parking_after_the_cause_is_mended_empties_it_and_the_books_sh
     books = report(road.services, run)
     assert books.balanced
     counts(books, read=40, inserted=40)
-    assert Lab(environment.database, environment.broker).ready(topology.PARKING_QUEUE) == 0
+    assert in_parking(environment) == 0
     assert json.loads(headgate(environment, "errors", "list", "--json")) == []
     shown = headgate(environment, "errors", "show", error["id"])
     assert "resolved" in shown
@@ -148,6 +153,7 @@ def test_only_what_is_meant_leaves_parking(environment: Environment, lab: Lab) -
     lab.judge()
 
     def would_be(*conditions: str) -> int:
+        eventually(lambda: in_parking(environment) == 4)  # those of the look before are back
         return replay(environment, where_of(conditions), dry_run=True).count("replayed")
 
     # when different conditions are asked for, without doing anything
@@ -163,10 +169,12 @@ def test_only_what_is_meant_leaves_parking(environment: Environment, lab: Lab) -
     assert "1 of 1 open errors" in headgate(environment, "errors", "list", "--where", "object=a.csv")
     assert "no open errors like that" in headgate(environment, "errors", "list", "--where", "object=x.csv")
     headgate(environment, "replay", "--where", "object=a.csv", "--dry-run")
+    eventually(lambda: in_parking(environment) == 4)
     # and then one of them is replayed
     assert replay(environment, where_of(["object=b.csv"])).count("replayed") == 1
     # then that one is on its queue, and the others are where they were
-    assert (lab.ready(topology.rows_queue(DATASET)), lab.ready(topology.PARKING_QUEUE)) == (1, 3)
+    assert lab.ready(topology.rows_queue(DATASET)) == 1
+    eventually(lambda: in_parking(environment) == 3)
     states = [state for _, state, _ in errors(lab)]
     assert sorted(states) == ["parked", "parked", "parked", "replayed"]
 
@@ -199,6 +207,7 @@ def test_a_message_that_fails_again_is_parked_again_and_replayed_three_times_at_
     # when somebody tries a fourth time, then it takes the word of a person
     refused = headgate(environment, "replay", "--all", "--yes", code=1)
     assert "it was replayed 3 times already" in refused
+    eventually(lambda: in_parking(environment) == 1)
     lab.sql(TABLE_BACK)
     assert replay(environment, force=True).count("replayed") == 1
     lab.consume()
@@ -282,7 +291,9 @@ def test_a_killed_replay_loses_and_doubles_nothing(environment: Environment, lab
         )
         eventually(lambda: lab.ready(topology.rows_queue(DATASET)) > 0)
         process.kill()
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
+    desks = "SELECT FROM pg_stat_activity WHERE datname = %s AND application_name = 'headgate-replay'"
+    eventually(lambda: not lab.sql(desks, lab.database.name))
 
     def emptied() -> bool:
         replay(environment)
@@ -321,6 +332,21 @@ def test_two_people_do_not_replay_at_the_same_time(environment: Environment, lab
     assert replay(environment).count("replayed") == 1
 
 
+def test_who_leaves_lets_the_next_one_in_at_once(
+    environment: Environment, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy server notices late that a connection was closed."""
+    with ExitStack() as server:
+
+        def closing_late(conn: Connection) -> nullcontext[Connection]:
+            server.callback(conn.close)
+            return nullcontext(conn)
+
+        monkeypatch.setattr("headgate.replay.desk.closing", closing_late)
+        for _ in range(2):
+            assert replay(environment).looked_at == 0
+
+
 def test_what_the_broker_itself_parked_is_replayed(environment: Environment, lab: Lab) -> None:
     lab.send(lab.batch(lab.thing("a.csv", 1), many(2)))
     with channel(lab) as at_broker:
@@ -357,14 +383,14 @@ def test_junk_is_dismissed_with_a_word_why(environment: Environment, lab: Lab) -
     with channel(lab) as at_broker:
         junk = pika.BasicProperties(message_id="junk", headers={"x": 1})
         at_broker.basic_publish("", topology.PARKING_QUEUE, b"?", junk)
-    eventually(lambda: lab.ready(topology.PARKING_QUEUE) == 1)
     assert "it came from no queue of rows" in headgate(environment, "replay", "--all", "--yes", code=1)
     assert "nobody is there to be asked" in headgate(
         environment, "errors", "dismiss", "--all", "--note", "n", code=2
     )
     asked = ("errors", "dismiss", "--where", "message=junk", "--note", "a test of somebody", "--json")
-    assert json.loads(headgate(environment, *asked, "--dry-run"))["dismissed"] == 1
-    assert json.loads(headgate(environment, *asked, "--yes"))["dismissed"] == 1
+    for doing in ("--dry-run", "--yes"):
+        eventually(lambda: in_parking(environment) == 1)
+        assert json.loads(headgate(environment, *asked, doing))["dismissed"] == 1
     assert lab.ready(topology.PARKING_QUEUE) == 0
     [line] = lab.sql("SELECT message_id, dataset, action, note, replayed_as FROM headgate.message_replay")
     assert line == ("junk", "system", "dismissed", "a test of somebody", "headgate_pipeline")
@@ -379,7 +405,8 @@ def test_the_alert_of_parked_messages_ends_with_the_last_of_them(
             fold(cursor, load_routing(CHECKOUT / "alerts.yaml"))
         return lab.sql("SELECT kind, state FROM headgate.alerts ORDER BY alert_id")
 
-    def out_of_parking(key: str) -> None:
+    def out_of_parking(key: str, waiting: int) -> None:
+        eventually(lambda: in_parking(environment) == waiting)
         if way_out == "replayed":
             assert replay(environment, where_of([f"object={key}"])).count("replayed") == 1
             lab.judge()  # sent again, but not applied
@@ -395,10 +422,10 @@ def test_the_alert_of_parked_messages_ends_with_the_last_of_them(
     lab.judge()
     assert alerts() == [("message.exhausted", "open")]
     # when one of them is dealt with, then the alert stays
-    out_of_parking("a.csv")
+    out_of_parking("a.csv", 2)
     assert alerts() == [("message.exhausted", "open")]
     # when the other one is, too, then it ends, once
-    out_of_parking("b.csv")
+    out_of_parking("b.csv", 1)
     lab.judge()
     assert alerts() == [("message.exhausted", "resolved")]
     ends = lab.sql("SELECT kind, body #>> '{data,summary}' FROM headgate.event WHERE status = 'resolved'")
@@ -520,9 +547,10 @@ class Died(BaseException):
 
 @contextmanager
 def channel(lab: Lab) -> Iterator[BlockingChannel]:
-    """A channel with the topology declared; what is in hand goes back at its end."""
+    """A channel with confirms and the topology declared; what is in hand goes back at its end."""
     with closing(pika.BlockingConnection(pika.URLParameters(lab.broker.url))) as connection:
         made = connection.channel()
+        made.confirm_delivery()
         topology.declare(made, [DATASET])
         yield made
 
@@ -543,7 +571,6 @@ def park_without_failing(lab: Lab, number: int) -> None:
     """So many messages of one object with 5 rows each, put straight into parking."""
     thing = lab.thing("a.csv", 1)
     with channel(lab) as at_broker:
-        at_broker.confirm_delivery()
         for place in range(number):
             batch = lab.batch(thing, many(5, start=5 * place), first=5 * place + 1, batch=place)
             at_broker.basic_publish("", topology.PARKING_QUEUE, batch.body, parked(batch))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +21,7 @@ from psycopg2.extras import execute_values
 
 from headgate import amqp, topology
 from headgate.db import connect, one, query, records, transaction
-from headgate.errors import Retriable
+from headgate.errors import HeadgateError, Retriable
 from headgate.failures import HEADER, original_headers
 from headgate.publisher import Publisher
 from headgate.replay.errors import OPEN
@@ -287,6 +287,7 @@ def opened_desk(settings: Settings) -> Iterator[Desk]:
         conn = stack.enter_context(
             closing(connect(settings.require("database_url"), application_name="headgate-replay"))
         )
+        stack.callback(_leave, conn)
         publisher = stack.enter_context(Publisher(amqp_url, name="headgate replay", deadline=PATIENCE))
         stack.enter_context(amqp.translated(amqp.where(amqp_url)))
         connection = amqp.connect(amqp_url, "headgate replay (reading)")
@@ -294,6 +295,12 @@ def opened_desk(settings: Settings) -> Iterator[Desk]:
         channel = connection.channel()
         topology.declare(channel)
         yield Desk(conn, channel, publisher)
+
+
+def _leave(conn: Connection) -> None:
+    """Let the next one in: the server notices only later that we have hung up."""
+    with suppress(HeadgateError), transaction(conn) as cursor:
+        cursor.execute(query("replay_unlock"))
 
 
 def _hang_up(connection: BlockingConnection) -> None:

@@ -1,0 +1,2 @@
+-- The next one may deal with failed messages.
+SELECT pg_advisory_unlock(hashtextextended('headgate.message_replay', 0));
