@@ -25,7 +25,7 @@ class Stubs:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._http = httpx.Client(base_url=url, trust_env=False, timeout=10)
+        self._http = httpx.Client(base_url=url, trust_env=False, timeout=60)
 
     def address(self, provider: str, host: str = "api") -> str:
         """What stands for a provider's base address."""
@@ -69,14 +69,16 @@ class Stubs:
 
 @contextmanager
 def running_stubs(today: date | None = None) -> Iterator[Stubs]:
-    """Serve the stubs on a free port until the end of the block."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.stubs", "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, *(["--today", today.isoformat()] if today else [])],
-        cwd=CHECKOUT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(CHECKOUT), str(CHECKOUT / "plugins")))},
-    )
+    """Serve the stubs until the end of the block, on a port that nobody else can take before they do."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port, fd = listening.getsockname()[1], listening.fileno()
+        command = [sys.executable, "-m", "tests.stubs", "--fd", str(fd)]
+        process = subprocess.Popen(
+            [*command, *(["--today", today.isoformat()] if today else [])],
+            cwd=CHECKOUT,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join((str(CHECKOUT), str(CHECKOUT / "plugins")))},
+            pass_fds=[fd],
+        )
     stubs = Stubs(f"http://127.0.0.1:{port}")
     try:
         eventually(lambda: stubs.answers() or process.poll() is not None, seconds=60)
@@ -84,11 +86,5 @@ def running_stubs(today: date | None = None) -> Iterator[Stubs]:
         yield stubs
     finally:
         stubs.close()
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        process.kill()  # in good order it would wait for streams that go on for ever
+        process.wait()
