@@ -119,7 +119,7 @@ class Servers:
         program = rabbitmq.require_server_script().with_name("rabbitmqctl")
         node = rabbitmq.node_environment(self.stack.layout, self.ports)
         subprocess.run(
-            [program, *arguments], env=os.environ | node, check=True, capture_output=True, timeout=60
+            [program, *arguments], env=os.environ | node, check=True, capture_output=True, timeout=180
         )
 
 
@@ -147,7 +147,7 @@ class Broker:
         """The management API."""
         import httpx
 
-        return httpx.Client(base_url=self.api_url, trust_env=False, timeout=20)
+        return httpx.Client(base_url=self.api_url, trust_env=False, timeout=60)
 
     @contextmanager
     def user(self, name: str, password: str, rights: Sequence[str] = (".*", ".*", ".*")) -> Iterator[str]:
@@ -318,7 +318,7 @@ def fresh_broker(servers: Servers) -> Iterator[Broker]:
     vhost = f"test_{uuid.uuid4().hex[:12]}"
     api_url = rabbitmq.api_url_with_login(servers.ports, servers.secrets)
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
-    with httpx.Client(base_url=api_url, trust_env=False, timeout=20) as api:
+    with httpx.Client(base_url=api_url, trust_env=False, timeout=60) as api:
         api.put(f"/api/vhosts/{vhost}").raise_for_status()
         api.put(f"/api/permissions/{vhost}/{rabbitmq.USER}", json=everything).raise_for_status()
         yield Broker(vhost, rabbitmq.amqp_url(servers.ports, servers.secrets, vhost), api_url)

@@ -69,15 +69,15 @@ def test_a_provider_that_is_down_is_left_alone_and_told_about_once(headgate: Hea
 
     assert [run["state"] for run in books] == ["success", "success"]
     assert all("were not fetched" in run["reason"] for run in books)
-    eventually(lambda: alerts(headgate, "nasa_power"))
+    eventually(lambda: alerts(headgate, "nasa_power"), 300)
 
     stubs.do("down", provider="nasa_power", seconds=0)
-    eventually(lambda: counted(headgate.run("power_daily", *days))["inserted"])
+    eventually(lambda: counted(headgate.run("power_daily", *days))["inserted"], 600)
 
     loaded = headgate.sql("SELECT count(*) AS n FROM climate.power_daily")[0]["n"]
     assert loaded == headgate.sql(INSERTED.format("power_daily"))[0]["n"]
     assert counted(headgate.run("power_daily", *days, "--refetch"))["read"] == 0
-    eventually(lambda: [alert["state"] for alert in alerts(headgate, "nasa_power")] == ["resolved"])
+    eventually(lambda: [alert["state"] for alert in alerts(headgate, "nasa_power")] == ["resolved"], 300)
 
 
 def alerts(headgate: Headgate, provider: str) -> list[Any]:

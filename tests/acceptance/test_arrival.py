@@ -25,8 +25,10 @@ from headgate.store import ObjectStore
 from tests.integration.lab import DOCUMENT
 from tests.polling import eventually
 
+pytestmark = pytest.mark.timeout(1800)
 DATASET = "arriving"
 PROJECT = Path(__file__).resolve().parents[2]
+WAIT = 300  # seconds; a busy machine takes minutes for a run
 
 
 class ArrivalStack(OwnDags):
@@ -68,7 +70,7 @@ class ArrivalStack(OwnDags):
 
     def runs(self) -> list[tuple[str, str, int]]:
         """State, kind and rows read of each run, when all are over."""
-        eventually(lambda: not self.sql("SELECT FROM dag_run WHERE end_date IS NULL", airflow=True))
+        eventually(lambda: not self.sql("SELECT FROM dag_run WHERE end_date IS NULL", airflow=True), WAIT)
         return self.sql("SELECT state, kind, read FROM headgate.books_run ORDER BY run_id")
 
 
@@ -90,7 +92,7 @@ def stack() -> Iterator[ArrivalStack]:
 
 def test_a_file_is_loaded_by_a_run_that_nobody_started(stack: ArrivalStack) -> None:
     stack.put("b", 1)
-    eventually(lambda: stack.rows() == 5)
+    eventually(lambda: stack.rows() == 5, WAIT)
     assert stack.runs() == [("success", "asset_triggered", 5)]
 
 
@@ -100,8 +102,8 @@ def test_files_that_arrive_while_others_are_loaded_are_loaded_too_and_no_run_fin
     before = len(stack.runs())
     for number in range(8):  # one is being loaded while the next ones arrive
         stack.put(f"a{number}", 100 + 10 * number)
-        eventually(lambda: stack.rows() >= 5 + 5 * (number - 2))  # noqa: B023
-    eventually(lambda: stack.rows() == 45)
+        eventually(lambda: stack.rows() >= 5 + 5 * (number - 2), WAIT)  # noqa: B023
+    eventually(lambda: stack.rows() == 45, WAIT)
     runs = stack.runs()[before:]
     assert sum(read for _, _, read in runs) == 40
     assert all(state == "success" and read > 0 for state, _, read in runs)
@@ -115,6 +117,6 @@ def test_what_arrives_while_the_triggerer_is_away_is_loaded_when_it_is_back(stac
     stack.put("c", 300)
     stack.client.start(triggerer)
 
-    eventually(lambda: stack.rows() == 50)
+    eventually(lambda: stack.rows() == 50, WAIT)
 
     assert stack.runs()[before:] == [("success", "asset_triggered", 5)]

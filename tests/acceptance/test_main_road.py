@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.conftest import Headgate
 
+pytestmark = pytest.mark.timeout(1800)
 ZERO = dict.fromkeys(("read", "inserted", "updated", "unchanged", "superseded", "quarantined"), 0)
 
 

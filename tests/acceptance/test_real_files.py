@@ -10,6 +10,8 @@ import pytest
 
 from tests.acceptance.conftest import Headgate
 
+pytestmark = pytest.mark.timeout(1800)
+
 
 @pytest.fixture(scope="module")
 def books(headgate: Headgate, egrid: Path) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def proxy(echo: Echo) -> Iterator[Proxy]:
         yield made
 
 
-def connect(proxy: Proxy, timeout: float = 5.0) -> socket.socket:
+def connect(proxy: Proxy, timeout: float = 60.0) -> socket.socket:
     return socket.create_connection((HOST, proxy.port), timeout=timeout)
 
 
@@ -86,7 +86,7 @@ def test_bytes_pass_unchanged_in_both_directions_and_an_end_ends_it(proxy: Proxy
     with connect(proxy) as end:
         assert echoed(end, body) == body
         assert proxy.connections == 1
-    eventually(lambda: proxy.connections == 0, 5)
+    eventually(lambda: proxy.connections == 0, 60)
 
 
 def test_a_cut_resets_what_is_open_and_lets_new_connections_pass(proxy: Proxy) -> None:
@@ -113,7 +113,7 @@ def test_upstream_a_cut_after_some_bytes_passes_exactly_those(proxy: Proxy, echo
     with connect(proxy) as end:
         end.sendall(b"x" * 5000)
         received_until_reset(end)
-    eventually(lambda: echo.ended, 5)
+    eventually(lambda: echo.ended, 60)
     assert echo.received == 700
     with connect(proxy) as end:
         assert echoed(end, b"y" * 5000) == b"y" * 5000
@@ -124,7 +124,7 @@ def test_nothing_follows_after_a_cut_however_much_is_on_its_way(proxy: Proxy) ->
     for size in range(1, 400_000, 40_001):
         proxy.cut_after(size, orderly=True)
         with connect(proxy) as end:
-            end.settimeout(10)
+            end.settimeout(60)
             threading.Thread(target=lambda end=end: suppressed(end, body), daemon=True).start()
             got = b""
             with suppress(OSError):
@@ -163,7 +163,7 @@ def test_silence_loses_packets_and_healing_lets_the_connection_go_on(proxy: Prox
         with pytest.raises(TimeoutError):
             connect(proxy, timeout=0.5)
         proxy.heal()
-        end.settimeout(10)
+        end.settimeout(60)
         assert end.recv(1) == b"b"
 
 
@@ -173,8 +173,8 @@ def test_a_lost_peer_is_noticed_by_unacknowledged_data_only(proxy: Proxy) -> Non
         proxy.forget()
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 500)
         end.sendall(b"b")
-        end.settimeout(10)
-        with pytest.raises(TimeoutError, match=r"Errno 110|timed out"):
+        end.settimeout(60)
+        with pytest.raises(TimeoutError, match="Errno 110"):
             end.recv(1)
     with connect(proxy) as end:
         assert echoed(end, b"c") == b"c"
@@ -197,10 +197,10 @@ def test_held_at_a_byte_until_told_to_go_on(proxy: Proxy) -> None:
     with connect(proxy) as end:
         assert echoed(end, b"x" * 1_000) == b"x" * 1_000
         end.sendall(b"y" * 1_000)
-        assert proxy.held.wait(5)
+        assert proxy.held.wait(60)
         end.settimeout(0.3)
         with pytest.raises(TimeoutError):
             end.recv(1)
         proxy.go_on()
-        end.settimeout(5)
+        end.settimeout(60)
         assert receive(end, 1_000) == b"y" * 1_000
