@@ -72,6 +72,7 @@ class Source:
             header = self._tokens.header(SCOPE)
             response = self._connect(opened, header, since)
             if response.status_code == UNAUTHORIZED:  # the token may have been withdrawn before its time
+                opened.close()
                 self._tokens.forget(SCOPE, header)
                 response = self._connect(opened, self._tokens.header(SCOPE), since)
             self._expect_stream(response)
@@ -143,16 +144,14 @@ class Feed:
         return piece
 
     def _read(self) -> None:
-        import httpx
-
         reason = "the provider has ended the stream"
-        with self._opened:
-            try:
+        try:
+            with self._opened:
                 for data in self._response.iter_bytes():
                     if not self._hand_over(Block(datetime.now(UTC), data)):
                         return
-            except httpx.HTTPError as error:
-                reason = f"the stream was cut: {type(error).__name__} {error}".rstrip()
+        except Exception as error:  # noqa: BLE001  whatever it is, somebody waits
+            reason = f"the stream was cut: {type(error).__name__} {error}".rstrip()
         self._hand_over(StreamEnded(reason))
 
     def _hand_over(self, piece: Block | StreamEnded) -> bool:
