@@ -32,8 +32,8 @@ DAY = timedelta(days=1)
 
 
 def watch(lab: Lab, **limits: float) -> Watch:
-    """A watch of its own process; what is wrong is told at once."""
-    chosen = {"watch_patience": 0, "queue_stalled_seconds": 3600} | limits
+    """A watch of its own process, which looks once; what is wrong is told at once."""
+    chosen = {"watch_seconds": 3600, "watch_patience": 0, "queue_stalled_seconds": 3600} | limits
     return Watch(
         lambda: connect(lab.database.loader_url),
         lab.broker.url,
@@ -367,4 +367,4 @@ def test_the_notification_consumer_watches(lab: Lab, thing: Thing, tmp_path: Pat
         eventually(lambda: lab.sql(unpublished) == [])
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
