@@ -28,6 +28,7 @@ from tests.conftest import Database, Environment
 from tests.integration.road import Road, consumer, make_road, many, plant, plants
 from tests.integration.staged import DATASET, listed
 from tests.integration.staged import Road as Staged
+from tests.integration.test_arrival_order import waiting
 from tests.polling import eventually
 
 NEVER = Days(receipts=0, staging=0, errors=0, alerts=0, events=0)
@@ -68,11 +69,11 @@ def books(database: Database) -> list[list[tuple[Any, ...]]]:
 def test_the_books_do_not_notice_and_messages_that_come_again_change_nothing(way: Road) -> None:
     # given an object with a bad row that was decided on, and one with a bad row that waits for a person
     database = way.environment.database
-    copies = bind_a_copy(way)
+    bind_a_copy(way)
     done = way.put("plnt23.csv", plants(*many(150), plant(151, capacity="x")))
     way.run()
     sql(database, "UPDATE headgate.quarantine SET state = 'dismissed', resolved_at = now()")
-    sent = taken(way, copies)
+    sent = copies(way)
     way.put("plnt22.csv", plants(*many(60, year=2022), plant(61, year=2022, capacity="x")))
     way.run()
     age(database)
@@ -102,23 +103,22 @@ def test_the_books_do_not_notice_and_messages_that_come_again_change_nothing(way
     assert not any(maintain(way.services).values())
 
 
-def bind_a_copy(way: Road) -> pika.BlockingConnection:
+def bind_a_copy(way: Road) -> None:
     """Every message of rows goes to a queue of the test's, too."""
-    connection = pika.BlockingConnection(pika.URLParameters(way.environment.broker.url))
-    channel = connection.channel()
-    topology.declare(channel, [way.contract.dataset])
-    channel.queue_declare("copy")
-    channel.queue_bind("copy", topology.ROWS_EXCHANGE, way.contract.dataset)
-    return connection
+    with closing(pika.BlockingConnection(pika.URLParameters(way.environment.broker.url))) as connection:
+        channel = connection.channel()
+        topology.declare(channel, [way.contract.dataset])
+        channel.queue_declare("copy")
+        channel.queue_bind("copy", topology.ROWS_EXCHANGE, way.contract.dataset)
 
 
-def taken(way: Road, connection: pika.BlockingConnection) -> list[Delivery]:
+def copies(way: Road) -> list[Delivery]:
     """What went to that queue, as a consumer would get it."""
     queue, found = topology.rows_queue(way.contract.dataset), []
-    with closing(connection):
-        for method, properties, body in connection.channel().consume("copy", inactivity_timeout=0.5):
-            if method is None:
-                return found
+    with closing(pika.BlockingConnection(pika.URLParameters(way.environment.broker.url))) as connection:
+        channel = connection.channel()
+        while (taken := channel.basic_get("copy", auto_ack=True))[0] is not None:
+            _, properties, body = taken
             assert decode(properties, body).dataset == way.contract.dataset
             found.append(Delivery(queue, 1, len(found) + 1, properties, body))
     return found
@@ -211,11 +211,9 @@ def test_a_message_that_comes_again_while_its_receipt_is_pruned_waits_and_is_kno
         assert cursor.fetchall() == [(1, 1)]
         # when its message comes again
         claiming.start()
-        eventually(
-            lambda: sql(database, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        )
+        eventually(lambda: waiting(database))
     # then it is known once pruning is over
-    claiming.join(20)
+    claiming.join(60)
     assert claims == [False]
     assert ledger.settle_status(staged.pipeline, run.run_id).done
 
@@ -324,7 +322,7 @@ def test_the_command_fails_at_once_where_postgres_is_away(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEADGATE_DATABASE_URL", "postgresql://nobody:nothing@127.0.0.1:9/none")
-    done = subprocess.run(COMMAND, check=False, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(COMMAND, check=False, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
     assert "is away" in done.stderr
     assert "does not answer" not in done.stderr, "a log line"
