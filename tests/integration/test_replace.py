@@ -375,7 +375,7 @@ def test_a_removal_waits_for_consumers_that_write(things: Things) -> None:
             removing = pool.submit(things.remove, newest)
             eventually(lambda: waiting(things.lab.database))
             assert things.table() == {"p": 1, "q": 1}
-        removing.result(30)
+        removing.result(60)
     assert things.table() == {"p": 1}
 
 

@@ -38,10 +38,10 @@ def test_what_the_broker_dead_letters_is_parked(channel: BlockingChannel) -> Non
     topology.declare(channel, ["plants"])
     channel.confirm_delivery()
     channel.basic_publish(topology.ROWS_EXCHANGE, "plants", b"body", mandatory=True)
-    method, _, _ = next(channel.consume(topology.rows_queue("plants"), inactivity_timeout=10))
+    method, _, _ = next(channel.consume(topology.rows_queue("plants"), inactivity_timeout=60))
     channel.basic_reject(method.delivery_tag, requeue=False)
     channel.cancel()
-    method, _, body = next(channel.consume(topology.PARKING_QUEUE, inactivity_timeout=10))
+    method, _, body = next(channel.consume(topology.PARKING_QUEUE, inactivity_timeout=60))
     assert (method.routing_key, body) == ("parking.plants", b"body")
 
 
@@ -50,7 +50,7 @@ def test_a_message_may_come_back_more_often_than_the_brokers_default_limit(chann
     topology.declare(channel, ["plants"])
     channel.confirm_delivery()
     channel.basic_publish(topology.ROWS_EXCHANGE, "plants", b"body", mandatory=True)
-    deliveries = channel.consume(topology.rows_queue("plants"), inactivity_timeout=10)
+    deliveries = channel.consume(topology.rows_queue("plants"), inactivity_timeout=60)
     for _ in range(30):
         method, _, body = next(deliveries)
         assert body == b"body"
