@@ -18,6 +18,7 @@ import typer
 
 from headgate.cli.connection import connect_reader
 from headgate.cli.demo import headgate, step
+from headgate.errors import Fatal
 from headgate.settings import settings
 
 if TYPE_CHECKING:
@@ -142,7 +143,9 @@ def follow_the_stream() -> None:
     wanted, deadline = rows_of(STREAM_TABLE) + STREAM_ROWS, time.monotonic() + TIMEOUT
     follower = subprocess.Popen([Path(sysconfig.get_path("scripts")) / command[0], *command[1:]])
     try:
-        while rows_of(STREAM_TABLE) < wanted and follower.poll() is None and time.monotonic() < deadline:
+        while rows_of(STREAM_TABLE) < wanted:
+            if follower.poll() is not None or time.monotonic() > deadline:
+                raise Fatal(f"the stream brought no {STREAM_ROWS:,} rows; what it said above tells why")
             time.sleep(0.5)
     finally:
         follower.terminate()
