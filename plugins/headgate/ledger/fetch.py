@@ -151,12 +151,10 @@ def record_failed(
             cursor.execute(query("fetch_by_run"), row | {"state": "failed", "pages": 0, "pages_new": 0})
 
 
-def keep_fetched(conn: Connection, run_id: int) -> list[Fetched]:
+def keep_fetched(conn: Connection, run_id: int) -> None:
     """Sum up what a run fetched and what it could not, whoever asked for the same windows since."""
     with transaction(conn) as cursor:
         cursor.execute(query("fetch_keep"), {"run_id": run_id})
-        cursor.execute(query("fetch_summary"), {"run_id": run_id})
-        return records(cursor, Fetched)
 
 
 def _row(dataset: str, want: Want, run_id: int | None, routine: bool) -> dict[str, Any]:

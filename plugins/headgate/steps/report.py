@@ -37,12 +37,13 @@ def report(services: Services, run: Run, failed_steps: Sequence[str] = ()) -> Ru
     services.ledger(ledger.mark_loaded, run.run_id)
     complete_load_rejects(services, run)
     refusals = remove_vanished(services, run)
-    found = services.ledger(keep_fetched, run.run_id)
+    services.ledger(keep_fetched, run.run_id)
     books = services.ledger(run_books, run)
-    failures = [*step_failures(services, run, failed_steps), *refusals, *missing_lines(found, away=False)]
+    missing = missing_lines(books.fetched, away=False)
+    failures = [*step_failures(services, run, failed_steps), *refusals, *missing]
     state, reason = verdict(books, Params.of(run.params), failures)
     reason = reason or carried_on(services.ledger(ledger.taken_over, run.run_id))
-    reason = "; ".join(filter(None, [reason, *missing_lines(found, away=True)])) or None
+    reason = "; ".join(filter(None, [reason, *missing_lines(books.fetched, away=True)])) or None
     contract = Contracts(services, run.dataset).version(run.contract_version)
     history = services.ledger(ledger.volumes, run, RUNS_COMPARED) if books.run.read else []
     news = news_of(run, contract, books, (state, reason), history)
