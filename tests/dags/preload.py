@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-HEAVY = ("great_expectations", "minio", "pandas", "pika", "psycopg2", "pyarrow", "zstandard")
+HEAVY = ("great_expectations", "hishel", "minio", "pandas", "pika", "psycopg2", "pyarrow", "zstandard")
 
 
 def main(folder: Path, suites: Path) -> None:

@@ -35,6 +35,7 @@ HEADGATE = (
     "headgate.airflow_ext.tasks",
     "headgate.books",
     "headgate.contract.registry",
+    "headgate.sources.client",
     "headgate.steps.failure",
     "headgate.steps.gate",
     "headgate.steps.inspect",
