@@ -75,10 +75,10 @@ class Recorded:
         return self.recorded_at + known.expires if known.expires else None
 
 
-def fold(cursor: Cursor, routing: Routing, limit: int = FOLD_LIMIT) -> int:
+def fold(cursor: Cursor, routing: Routing) -> int:
     """Fold the oldest events that are not, in the caller's transaction; how many."""
     lock(cursor)
-    cursor.execute(query("event_unfolded"), {"limit": limit})
+    cursor.execute(query("event_unfolded"), {"limit": FOLD_LIMIT})
     events = records(cursor, Recorded)
     for same in _conditions(events):
         _fold_condition(cursor, routing, same)

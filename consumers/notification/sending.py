@@ -7,7 +7,6 @@ frees it, and it is sent again. A channel that fails rests for a while and holds
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -54,16 +53,15 @@ class Delivery:
 
 
 class Outbox:
-    """Sends what is due. Not thread-safe. ``clock``: seconds, monotonic."""
+    """Sends what is due. Not thread-safe."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._resting: dict[str, float] = {}
+    def __init__(self) -> None:
+        self._resting: dict[str, float] = {}  # by way: until when, in seconds of the monotonic clock
 
     def send_due(self, conn: Connection, routing: Routing) -> int:
         """Send until nothing is due or the time is up; the number of messages that arrived."""
-        end, sent = self._clock() + STRETCH, 0
-        while self._clock() < end:
+        end, sent = time.monotonic() + STRETCH, 0
+        while time.monotonic() < end:
             with transaction(conn) as cursor:
                 delivery = self._take(cursor)
                 if delivery is None:
@@ -73,12 +71,12 @@ class Outbox:
 
     def rest(self, way: str, pause: timedelta) -> None:
         """Leave a channel alone for a while."""
-        self._resting[way] = self._clock() + pause.total_seconds()
+        self._resting[way] = time.monotonic() + pause.total_seconds()
 
     @property
     def resting(self) -> list[str]:
         """The channels that are left alone now."""
-        self._resting = {way: until for way, until in self._resting.items() if until > self._clock()}
+        self._resting = {way: until for way, until in self._resting.items() if until > time.monotonic()}
         return list(self._resting)
 
     def _take(self, cursor: Cursor) -> Delivery | None:
