@@ -5,17 +5,15 @@ one offline. GX itself is imported by the first run, not by importing this packa
 """
 
 from headgate.checks.offline import check_suite
-from headgate.checks.result import CheckResult, RowRejects, TableFailure
+from headgate.checks.result import CheckResult
 from headgate.checks.suite import Rule, SuiteFile, load_suite
 from headgate.checks.validation import Suite
 
 __all__ = [
     "CheckResult",
-    "RowRejects",
     "Rule",
     "Suite",
     "SuiteFile",
-    "TableFailure",
     "check_suite",
     "load_suite",
 ]

@@ -9,8 +9,6 @@ from headgate.events.catalogue import (
     SYSTEM,
     TYPE_PREFIX,
     EventType,
-    Severity,
-    Status,
     event_type,
     resolving,
 )
@@ -23,8 +21,6 @@ __all__ = [
     "TYPE_PREFIX",
     "Event",
     "EventType",
-    "Severity",
-    "Status",
     "encode",
     "event_type",
     "record",

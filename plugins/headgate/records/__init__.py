@@ -13,12 +13,12 @@ from headgate.records.keys import (
     find_duplicates,
     key_hashes,
 )
-from headgate.records.model import ChunkPlan, Inspection, Limits, ParsedChunk, Sink, empty_ndjson
+from headgate.records.model import ChunkPlan, Inspection, Limits, ParsedChunk, empty_ndjson
 from headgate.records.parse import parse_chunk, raw_records, reject_rows
 from headgate.records.refused import Refused
 from headgate.records.rescue import escaped
 from headgate.records.violations import SCHEMA as REJECTS_SCHEMA
-from headgate.records.violations import Violations, merge_rejects, rejects_table, rule_counts
+from headgate.records.violations import Violations, rule_counts
 
 __all__ = [
     "REJECTS_SCHEMA",
@@ -29,7 +29,6 @@ __all__ = [
     "Limits",
     "ParsedChunk",
     "Refused",
-    "Sink",
     "Violations",
     "csv_pieces",
     "csv_text",
@@ -41,11 +40,9 @@ __all__ = [
     "find_duplicates",
     "inspect_object",
     "key_hashes",
-    "merge_rejects",
     "parse_chunk",
     "raw_records",
     "reject_rows",
-    "rejects_table",
     "rematch",
     "rule_counts",
 ]
