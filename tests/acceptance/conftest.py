@@ -31,7 +31,7 @@ class Headgate:
             env={**os.environ, "HEADGATE_HOME": str(self.home)},
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=1800,
             check=False,
         )
         if check and finished.returncode:

@@ -13,7 +13,7 @@ from tests.acceptance.conftest import Headgate
 from tests.polling import eventually
 from tests.stubs.host import Stubs
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(3600)
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 LAST_MONTH = (YESTERDAY.replace(day=1) - timedelta(days=1)).replace(day=1)
 INSERTED = "SELECT sum(inserted) AS n FROM headgate.books_run WHERE dataset = '{}'"

@@ -25,7 +25,7 @@ from headgate.store import ObjectStore
 from tests.integration.lab import DOCUMENT
 from tests.polling import eventually
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(3600)
 DATASET = "arriving"
 PROJECT = Path(__file__).resolve().parents[2]
 WAIT = 300  # seconds; a busy machine takes minutes for a run

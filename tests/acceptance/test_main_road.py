@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.conftest import Headgate
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(3600)
 ZERO = dict.fromkeys(("read", "inserted", "updated", "unchanged", "superseded", "quarantined"), 0)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.conftest import Headgate
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(3600)
 
 
 @pytest.fixture(scope="module")
