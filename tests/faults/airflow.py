@@ -158,14 +158,14 @@ class Trip:
 
     def see(self, step: str, *states: str) -> int | None:
         """The process id of the step's task when it has come so far, none when it was over before."""
-        until(lambda: self.task(step, (*states, "success", "failed")), f"{self.dataset} comes to {step}", 180)
+        until(lambda: self.task(step, (*states, "success", "failed")), f"{self.dataset} comes to {step}", 300)
         found = self.task(step, states)
         return found[0] if found else None
 
     def wait_for_end(self) -> None:
         """Until Airflow has ended the run."""
         begun = time.monotonic()
-        until(lambda: self.stack.api.dag_run(self.dataset, self.run_id).finished, "the run ends", 240)
+        until(lambda: self.stack.api.dag_run(self.dataset, self.run_id).finished, "the run ends", 600)
         self.recover = time.monotonic() - begun
         self.state = self.stack.api.dag_run(self.dataset, self.run_id).state
 
@@ -185,7 +185,7 @@ class Convoy:
     def close(self) -> list[str]:
         """Nothing is left in queues; the broker's statistics are some seconds old."""
         try:
-            until(lambda: not waiting(self.stack), "queues empty", 30)
+            until(lambda: not waiting(self.stack), "queues empty")
         except TooLongError:
             return [f"{count} messages were left in {queue}" for queue, count in waiting(self.stack).items()]
         return []
@@ -197,7 +197,7 @@ class Convoy:
             self.faults = self.faults[len(begun) :]
             self.trips = [self._start(number, fault, rng) for number, fault in enumerate(begun)]
         trip, thread = self.trips.pop(0)
-        thread.join(400)
+        thread.join()
         return check(trip)
 
     def _start(self, number: int, fault: Fault, rng: Random) -> tuple[Trip, Thread]:
@@ -252,7 +252,8 @@ SELECT inserted + updated + unchanged + superseded + quarantined, quarantined, b
 FROM headgate.books_run WHERE (dataset, dag_run_id) = (%s, %s)
 """
 OPEN_ERRORS = """
-SELECT state, count(*) FROM headgate.error WHERE dataset = %s AND state IN ('retrying', 'parked')
+SELECT state, count(*) FROM headgate.error e WHERE dataset = %s AND state IN ('retrying', 'parked')
+AND NOT EXISTS (SELECT FROM headgate.receipt r WHERE r.message_id::text = e.message_id)
 GROUP BY state
 """
 
@@ -262,7 +263,7 @@ def waiting(stack: DrillStack) -> dict[str, int]:
     import httpx
 
     url = stack.settings.require("rabbitmq_api_url")
-    with httpx.Client(base_url=url, trust_env=False, timeout=20) as api:
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as api:
         listed = api.get("/api/queues/headgate").raise_for_status().json()
     return {queue["name"]: queue["messages"] for queue in listed if queue.get("messages")}
 

@@ -17,7 +17,7 @@ from random import Random
 from tests.conftest import Servers
 from tests.faults.crew import Member
 from tests.faults.drill import CannotRunError, Round, drill
-from tests.faults.failures import OFTEN, PRIVILEGE
+from tests.faults.failures import PRIVILEGE
 from tests.faults.field import Field, open_field
 
 HOUR, YEAR = 3_600, 365 * 86_400
@@ -85,11 +85,9 @@ def wrong_clock(ground: Shifted, rng: Random) -> Round:
     field = ground.field
     field.database_crew(1)
     kind, shift = rng.choice(("database", "error")), rng.choice((-1, 1)) * rng.randrange(HOUR, YEAR)
-    odd = field.crew.start(
-        kind, LD_PRELOAD=str(ground.library), CLOCK_SHIFT=str(shift), HEADGATE_RETRY_DELAYS=OFTEN
-    )
+    odd = field.crew.start(kind, LD_PRELOAD=str(ground.library), CLOCK_SHIFT=str(shift))
     if kind == "database":
-        field.crew.start("error", HEADGATE_RETRY_DELAYS=OFTEN)
+        field.crew.start("error")
     field.crew.wait_ready()
     load = field.load(rng)
     field.sql(f"REVOKE {PRIVILEGE} FROM headgate_loader")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from random import Random
 
-import psycopg2
-
+from tests.conftest import admin
 from tests.faults.crew import Member
 from tests.faults.drill import Round, drill
 from tests.faults.field import Field
-from tests.faults.load import Shape
-from tests.faults.patience import TooLongError, until
+from tests.faults.load import Load, Shape
+from tests.faults.patience import until
 
 WIDE = Shape(objects=1, batches=3, rows=8_000, note="x" * 400)  # a COPY of some tens of milliseconds
 CONSUMERS_IN_COPY = (
@@ -89,10 +88,18 @@ def in_commit(field: Field) -> Iterator[None]:
     try:
         field.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         field.sql("SELECT pg_reload_conf()")
+        until(lambda: standbys(field) == "nobody", "new sessions know it")
+        field.sql("CHECKPOINT")  # whoever makes it tells the sessions that there are, before
         yield
     finally:
         field.sql("ALTER SYSTEM RESET synchronous_standby_names")
         field.sql("SELECT pg_reload_conf()")
+
+
+def standbys(field: Field) -> str:
+    """What a new session is told of the standbys to wait for."""
+    [(names,)] = admin(field.servers, "SHOW synchronous_standby_names")
+    return str(names)
 
 
 def held_up(field: Field, waits_for: str) -> Member:
@@ -111,26 +118,24 @@ def held_up(field: Field, waits_for: str) -> Member:
 def killed_in_copy(field: Field, rng: Random) -> Round:
     """A consumer is killed while COPY reads its rows, at a random byte of its first half."""
     field.database_crew()
-    load = field.load(rng, WIDE)
-    sender = field.send(load.batches)
-    member = in_copy(field, rng.randrange(2_000_000))
-    before = field.receipts_of(member)
-    member.kill()
-    field.crew.start()
-    round_ = field.settle(load, sender)
-    return round_.unless("its transaction had been committed", field.receipts_of(member) == before)
+    begun = rng.randrange(2_000_000)
+    struck: list[tuple[Member, int]] = []
 
+    def fault(_: Load) -> bool:
+        """It stands still first: nothing more is sent for a COPY that lasts then."""
+        for (name,) in field.sql(CONSUMERS_IN_COPY, begun):
+            member = field.crew.named(name)
+            with member.frozen():
+                if (name,) in field.sql(CONSUMERS_IN_COPY, begun):
+                    struck.append((member, field.receipts_of(member)))
+                    member.kill()
+                    field.crew.start()
+                    return True
+        return False
 
-def in_copy(field: Field, begun: int) -> Member:
-    """A consumer of whose COPY the server has read so many bytes; asked for as fast as the server answers."""
-    with closing(psycopg2.connect(field.database.admin_url)) as conn, conn.cursor() as cursor:
-        conn.autocommit = True
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            cursor.execute(CONSUMERS_IN_COPY, (begun,))
-            if found := cursor.fetchone():
-                return field.crew.named(found[0])
-    raise TooLongError("no COPY was seen in 30 s")
+    round_ = field.hit(rng, fault, WIDE)
+    kept = all(field.receipts_of(member) == before for member, before in struck)
+    return round_.unless("its transaction had been committed", kept)
 
 
 @drill("consumer-stopped", times=5, short=1)

@@ -127,7 +127,7 @@ def store_login(tasks: Tasks) -> Iterator[Login]:
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 def with_login(url: str, user: str, password: str) -> str:

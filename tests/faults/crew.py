@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.faults.patience import until
 
-STOP_SECONDS = 60.0
+STOP_SECONDS = 120.0
 
 
 class GaveUpError(AssertionError):
@@ -39,7 +39,7 @@ class Member:
         """SIGKILL."""
         self.expected_end = True
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(STOP_SECONDS)
 
     def terminate(self) -> int:
         """SIGTERM; its exit code."""
@@ -135,8 +135,12 @@ class Crew:
         return problems
 
     def finish(self) -> list[str]:
-        """One more database consumer until there is nothing left to do for it; what went wrong with it."""
-        member = self.start("database", "--until-idle", "1")
+        """One more of each kind until there is nothing left to do for it; what went wrong with them."""
+        kinds = sorted({member.kind for member in self.members}, reverse=True)  # errors before rows
+        return [problem for kind in kinds for problem in self._finish(kind)]
+
+    def _finish(self, kind: str) -> list[str]:
+        member = self.start(kind, "--until-idle", "1")
         member.expected_end = True
         code = member.process.wait(STOP_SECONDS)
         return [f"{member.name} ended with code {code}, see {member.log}"] if code else []

@@ -77,13 +77,15 @@ def statements_cancelled(field: Field, rng: Random) -> Round:
 
 
 def strike(field: Field, rng: Random, statement: str) -> Round:
-    """Run the statement when a consumer is at work, until it has hit one."""
+    """Run the statement when a consumer is at work, until it has hit one, after a random share of a load."""
     field.database_crew()
-    load = field.load(rng)
-    sender = field.send(load.batches, pause=0.05)  # all at once may be applied between two looks
-    field.reaches(load, rng.random() * 0.5)
-    until(lambda: any(hit for (hit,) in field.sql(statement)), "a consumer is hit", 20, rarest=0.01)
-    return field.settle(load, sender)
+    shape = Shape()
+    wanted = rng.random() * 0.5 * shape.objects * shape.batches
+
+    def fault(load: Load) -> bool:
+        return field.receipts(load) >= wanted and any(hit for (hit,) in field.sql(statement))
+
+    return field.hit(rng, fault, shape, pause=0.05)  # all at once may be applied between two looks
 
 
 @drill("postgres-is-a-standby", times=3, short=1)
@@ -98,11 +100,13 @@ def standby(field: Field, rng: Random) -> Round:
     (data / "standby.signal").touch()
     give_to_server_user(data / "standby.signal")
     server.start()
-    with field.met("read-only transaction") as evidence:
-        sender.go()
-        time.sleep(2)
-        field.sql("SELECT pg_promote()")
-    return evidence(field.settle(load, sender))
+    try:
+        with field.met("read-only transaction"):
+            sender.go()
+            time.sleep(2)
+    finally:
+        field.sql("SELECT pg_promote(wait_seconds => 300)")
+    return field.settle(load, sender)
 
 
 @drill("postgres-connections-exhausted", times=2)
@@ -111,13 +115,13 @@ def connections_exhausted(field: Field, rng: Random) -> Round:
     field.database_crew()
     load = field.load(rng)
     sender = field.send_part(load, rng)
-    with field.met("connection slots") as evidence, crowd(field.database.reader_url) as take_all:
-        field.sql(END_SESSIONS)
+    with crowd(field.database.reader_url) as take_all, field.met("connection slots"):
         sender.go()
         end = time.monotonic() + 2
         while time.monotonic() < end:
+            field.sql(END_SESSIONS)  # again: a consumer may have come first
             take_all()
-    return evidence(field.settle(load, sender))
+    return field.settle(load, sender)
 
 
 @contextmanager
@@ -138,21 +142,20 @@ def crowd(url: str) -> Iterator[Callable[[], None]]:
 def deadlock(field: Field, rng: Random) -> Round:
     """Another session locks two rows against the order of keys; Postgres ends the consumer's transaction."""
     hot, low, high = hot_load(field, rng)
-    with field.met("deadlock detected") as evidence, rival(field, high) as cursor:
+    with field.met("deadlock detected"), rival(field, high) as cursor:
         sender = field.send(hot.batches)
         until(lambda: field.sql(WAITERS), "a consumer waits for the row")
         cursor.execute(LOCK_ROW, (low,))
-    return evidence(field.settle(hot, sender))
+    return field.settle(hot, sender)
 
 
 @drill("postgres-lock-timeout", times=1)
 def lock_timeout(field: Field, rng: Random) -> Round:
     """Another session keeps a row locked for longer than a consumer waits for a lock (30 seconds)."""
     hot, _, high = hot_load(field, rng)
-    with field.met("lock timeout") as evidence, rival(field, high):
+    with rival(field, high), field.met("lock timeout"):
         sender = field.send(hot.batches)
-        time.sleep(31.5)
-    return evidence(field.settle(hot, sender))
+    return field.settle(hot, sender)
 
 
 LOCK_ROW = "SELECT FROM lab.things WHERE id = %s FOR UPDATE"
@@ -161,6 +164,7 @@ KNOWN_KEYS = "SELECT id FROM drill.expected JOIN lab.things USING (id) WHERE ver
 
 def hot_load(field: Field, rng: Random) -> tuple[Load, str, str]:
     """A load of one message, and the first and the last of the rows in the table that it updates."""
+    field.sql(f"ALTER DATABASE {field.database.name} SET deadlock_timeout = '5s'")  # see rival
     field.database_crew()
     field.warm_up(rng)
     hot = field.load(rng, Shape(objects=1, batches=1, rows=1_000, clean=True))
@@ -172,7 +176,9 @@ def hot_load(field: Field, rng: Random) -> tuple[Load, str, str]:
 def rival(field: Field, key: str) -> Iterator[Any]:
     """A transaction of somebody else that has locked this row until the end of the block."""
     with field.admin() as cursor:
-        cursor.execute("SET deadlock_timeout = '20s'")  # so that the consumer finds the deadlock, after 1 s
+        # A session looks for a deadlock once, so long after it began to wait: the consumer is to wait in one
+        # by then, and to find it first.
+        cursor.execute("SET deadlock_timeout = '30s'")
         cursor.execute(LOCK_ROW, (key,))
         yield cursor
 
@@ -219,12 +225,12 @@ def disk_full(field: Field, rng: Random) -> Round:
     load = field.load(rng, Shape(note="x" * 200))
     sender = field.send_part(load, rng)
     filler = field.disk / "filler"
-    with field.met("No space left on device") as evidence:
-        fill(filler)
+    fill(filler)
+    with field.met("No space left on device"):
         sender.go()
         time.sleep(2)
-        filler.unlink()
-    return evidence(field.settle(load, sender))
+    filler.unlink()
+    return field.settle(load, sender)
 
 
 def fill(path: Path) -> None:

@@ -10,8 +10,6 @@ from headgate.message import RowBatch
 from tests.faults.drill import Round, drill
 from tests.faults.field import Field
 
-# Enough retries for all that a round may take.
-OFTEN = " ".join(["1"] * 30)
 PRIVILEGE = "INSERT ON lab.things"
 
 
@@ -31,15 +29,14 @@ def error_consumer_killed(field: Field, rng: Random) -> Round:
     """The loader may not write to the table for a while, so every message fails and comes again later, and
     some are damaged besides. The error consumer is killed (SIGKILL) among them and replaced."""
     field.database_crew()
-    error_consumer = next(iter(field.crew.alive("error")), None)
-    error_consumer = error_consumer or field.crew.start("error", HEADGATE_RETRY_DELAYS=OFTEN)
+    [error_consumer, *_] = field.crew.keep(1, "error")
     load = field.load(rng)
     damaged = [damage(rng, batch) for batch in rng.sample(load.batches, rng.randint(1, 3))]
     field.sql(f"REVOKE {PRIVILEGE} FROM headgate_loader")
     sender = field.send(mixed(rng, load.batches, damaged))
     time.sleep(rng.uniform(0.05, 2))
     error_consumer.kill()
-    field.crew.start("error", HEADGATE_RETRY_DELAYS=OFTEN)
+    field.crew.start("error")
     time.sleep(rng.uniform(0, 1))
     field.sql(f"GRANT {PRIVILEGE} TO headgate_loader")
     return field.settle(load, sender, damaged=damaged)

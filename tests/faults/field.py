@@ -30,12 +30,15 @@ SCHEMA = Path(__file__).with_name("field.sql")
 OUTCOMES = "inserted + updated + unchanged + superseded + quarantined"
 QUEUE_AGE = 3.0  # seconds
 SETTLE_SECONDS = 120.0
-# Small transactions, so that a load is many of them; failed messages come back soon.
+HIT_LOADS = 20
+HIT_PAUSE = 0.002  # seconds
+# Small transactions, so that a load is many of them; failed messages come back soon, and more often than a
+# round of a busy machine has seconds.
 CONSUMER_SETTINGS = {
     "HEADGATE_LOG_FORMAT": "json",
     "HEADGATE_IDLE_SECONDS": "0.05",
     "HEADGATE_PREFETCH": "4",
-    "HEADGATE_RETRY_DELAYS": "1 1 2 2",
+    "HEADGATE_RETRY_DELAYS": " ".join(["1"] * 60),
 }
 
 
@@ -137,11 +140,34 @@ class Field:
         wanted = max(1, round(share * len(load.batches)))
         until(lambda: self.receipts(load) >= wanted, f"{wanted} of {len(load.batches)} messages applied")
 
+    def hit(self, rng: Random, fault: Callable[[Load], object], shape: Shape, *, pause: float = 0.0) -> Round:
+        """Try the fault again and again on a load that is under way, until it says that it has hit.
+
+        A busy machine may look away for too long: then on another load.
+        """
+        hits: list[object] = []
+
+        def is_over(load: Load) -> bool:
+            hits.append(fault(load))
+            return bool(hits[-1]) or self.is_applied(load)
+
+        for _ in range(HIT_LOADS):
+            load = self.load(rng, shape)
+            sender = self.send(load.batches, pause=pause)
+            until(
+                lambda load=load: is_over(load), "a load is hit or applied", SETTLE_SECONDS, rarest=HIT_PAUSE
+            )
+            round_ = self.settle(load, sender)
+            if hits[-1] or not round_.clean:
+                return round_
+        raise TooLongError(f"nothing was hit in {HIT_LOADS} loads")
+
     @contextmanager
-    def met(self, words: str) -> Iterator[Callable[[Round], Round]]:
-        """A function that adds a problem to a round when no consumer has logged these words since."""
+    def met(self, words: str) -> Iterator[None]:
+        """The block ends when a consumer has logged these words since its beginning: the fault was met."""
         before = self.crew.mentions(words)
-        yield lambda round_: round_.unless(f"no consumer met {words!r}", self.crew.mentions(words) > before)
+        yield
+        until(lambda: self.crew.mentions(words) > before, f"a consumer meets {words!r}")
 
     # -- the end of a round ---------------------------------------------------------------------
 
@@ -231,7 +257,7 @@ class Field:
         """Queues that are not empty after everything was applied; damaged messages that are not parked."""
         self.damaged |= {batch.body for batch in damaged}
         try:
-            until(self._queues_are_clean, "queues empty", 30)
+            until(self._queues_are_clean, "queues empty")
         except TooLongError:
             left = [f"queue {queue} holds {count} messages" for queue, count in self.waiting().items()]
             missing = len(self.damaged ^ self.parked)
@@ -280,16 +306,20 @@ class Field:
 
     def api(self) -> httpx.Client:
         """RabbitMQ's management API."""
-        return httpx.Client(base_url=self.broker.api_url, trust_env=False, timeout=20)
+        return httpx.Client(base_url=self.broker.api_url, trust_env=False, timeout=60)
 
     def close(self) -> list[str]:
         """End the crew; what it left unfinished or unacknowledged.
 
         When the last row is applied, a message that was sent twice may still be in hand. It goes back to the
-        queue then, and whoever comes next ends it.
+        queue then, and whoever comes next ends it, if need be after one more delay.
         """
         self.crew.wait_ready()
-        problems = [*self.crew.dismiss(), *self.crew.finish()]
+        problems = self.crew.dismiss()
+        for _ in range(5):
+            problems += self.crew.finish()
+            if self._queues_are_clean():
+                break
         return problems + self._queue_problems([])
 
     def database_crew(self, count: int = 2) -> Sequence[Member]:

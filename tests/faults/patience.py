@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import httpx
 import psycopg2
 from pika.exceptions import AMQPError
 
@@ -30,5 +31,5 @@ def until(condition: Callable[[], object], what: str, seconds: float = 90.0, *, 
 def _holds(condition: Callable[[], object]) -> bool:
     try:
         return bool(condition())
-    except (psycopg2.OperationalError, psycopg2.InterfaceError, AMQPError, OSError):
+    except (psycopg2.OperationalError, psycopg2.InterfaceError, AMQPError, httpx.HTTPError, OSError):
         return False

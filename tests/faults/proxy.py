@@ -110,6 +110,7 @@ class Proxy:
 
     def hold_at(self, size: int) -> None:
         """When ``size`` more bytes have passed let nothing pass, until ``go_on``; ``held`` is set then."""
+        self.held.clear()  # what was on its way at ``go_on`` may have set it again
         self._do(lambda: setattr(self, "_hold_at", self.passed + size))
 
     def go_on(self) -> None:
@@ -144,7 +145,7 @@ class Proxy:
             if ending:
                 await asyncio.wait(ending)
 
-        asyncio.run_coroutine_threadsafe(act(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(act(), self._loop).result(60)
 
     def _listen(self) -> None:
         self._listener = listener(self.port)

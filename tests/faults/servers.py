@@ -51,7 +51,7 @@ class Server:
         """SIGKILL to its main process; its children end when they notice."""
         main = psutil.Process(self.process.pid)
         main.kill()
-        main.wait(10)
+        main.wait(60)
 
     def stop(self) -> None:
         """End it in good order and keep it down."""
