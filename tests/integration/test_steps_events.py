@@ -168,7 +168,10 @@ def history(road: Road, *, rows: int, runs: int) -> None:
         road.services.ledger(ledger.finish_run, run.run_id, "success")
 
 
-def test_events_are_on_the_broker_when_the_step_ends(road: Road, environment: Environment) -> None:
+def test_events_are_on_the_broker_when_the_step_ends(
+    road: Road, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headgate.steps.relay.PATIENCE", 60)
     with closing(pika.BlockingConnection(pika.URLParameters(environment.broker.url))) as connection:
         channel = connection.channel()
         topology.declare(channel)

@@ -28,6 +28,13 @@ def road(environment: Environment) -> Road:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow RabbitMQ is, it is waited for."""
+    for module in ("failure", "relay"):
+        monkeypatch.setattr(f"headgate.steps.{module}.PATIENCE", 60)
+
+
+@pytest.fixture
 def nowhere(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """RabbitMQ is away."""
     monkeypatch.setenv("HEADGATE_AMQP_URL", "amqp://nobody:nothing@127.0.0.1:9/none")
@@ -50,6 +57,7 @@ def raised(error: BaseException) -> BaseException:
         return caught
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_failed_try_is_handed_to_the_error_consumer_with_its_run_and_stack(
     road: Road, environment: Environment
 ) -> None:
@@ -105,6 +113,7 @@ def test_a_failed_run_says_why_its_steps_failed(road: Road) -> None:
     assert len(told) < 360
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_server_that_is_away_is_told_of_once_until_a_run_is_clean(road: Road) -> None:
     run = road.open()
     tries = [Fatal("no such bucket"), *[Retriable("the store is away")] * 2]
