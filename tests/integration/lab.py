@@ -28,6 +28,7 @@ from headgate.contract import contract_from_document
 from headgate.contract.registry import apply_contract
 from headgate.message import RowBatch
 from headgate.publisher import Publisher
+from tests.polling import eventually
 
 if TYPE_CHECKING:
     from tests.conftest import Broker, Database
@@ -221,11 +222,18 @@ class Lab:
         return dict(zip(names, row, strict=True))
 
     def ready(self, queue: str) -> int:
-        """Messages that wait in a queue, and those that a consumer holds after it has gone."""
+        """Messages that wait in a queue. Those that a consumer held come back some time after it has gone."""
+        return int(self._declared(queue).message_count)
+
+    def readers(self, queue: str) -> int:
+        """Consumers that take messages of a queue."""
+        return int(self._declared(queue).consumer_count)
+
+    def _declared(self, queue: str) -> Any:
         with closing(pika.BlockingConnection(pika.URLParameters(self.broker.url))) as connection:
             channel = connection.channel()
             topology.declare(channel, [DATASET])
-            return int(channel.queue_declare(queue, passive=True).method.message_count)
+            return channel.queue_declare(queue, passive=True).method
 
     def parked(self) -> list[tuple[pika.BasicProperties, bytes]]:
         """Take everything out of the parking queue."""
@@ -241,18 +249,20 @@ class Lab:
 
     def hasten(self, queue: str) -> None:
         """Put what waits in a delay on its rows queue, as the broker does when the time has come."""
+        rows = topology.rows_queue(DATASET)
+        wanted = self.ready(rows) + self.ready(queue)
         with closing(pika.BlockingConnection(pika.URLParameters(self.broker.url))) as connection:
             channel = connection.channel()
             while (found := channel.basic_get(queue))[0] is not None:
                 channel.basic_reject(found[0].delivery_tag, requeue=False)
+        eventually(lambda: self.ready(rows) == wanted)
 
     def drop_broker_connections(self) -> int:
-        """Have the broker close all connections to this vhost; how many there were."""
+        """Have the broker close the connections to this vhost that it knows of; how many were open."""
         with self.broker.api() as api:
             found = api.get(f"/api/vhosts/{self.broker.vhost}/connections").json()
-            for connection in found:
-                api.delete(f"/api/connections/{connection['name']}")
-            return len(found)
+            answers = [api.delete(f"/api/connections/{connection['name']}") for connection in found]
+            return sum(answer.is_success for answer in answers)
 
 
 def body_of(rows: Sequence[Row], first: int = 1) -> bytes:

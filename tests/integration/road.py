@@ -173,4 +173,4 @@ def consumer(environment: Environment) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)

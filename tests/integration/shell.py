@@ -21,7 +21,7 @@ def headgate(environment: Environment, *arguments: object, code: int = 0) -> str
         env={**os.environ, **environment.variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == code, f"{done.stdout}\n{done.stderr}"

@@ -78,7 +78,7 @@ def test_an_object_that_is_published_meanwhile_is_not_set_aside_as_replaced(
             # when another run takes over
             adopting = pool.submit(ledger.adopt_objects, road.pipeline, run)
             eventually(lambda: waiting(database))
-        adopting.result(30)
+        adopting.result(60)
     # then it stays published
     assert ledger.get_object(road.pipeline, old.object_id).state == "published"
 

@@ -140,7 +140,7 @@ def listening(
         yield
     finally:
         listener.stop()
-        listener.join(10)
+        listener.join(60)
         assert not listener.is_alive()
 
 
@@ -195,7 +195,7 @@ def test_after_a_lost_connection_it_listens_again_and_says_that_it_may_have_miss
     connected: list[int] = []
     with listening(broker, heard, connected):
         servers.rabbitmqctl("close_all_connections", "--vhost", broker.vhost, "test")
-        eventually(lambda: len(connected) == 2)
+        eventually(lambda: len(connected) >= 2)
         announce(broker, notification("landing", "d/a"))
         eventually(lambda: heard)
     assert heard == [("landing", "d/a")]

@@ -21,6 +21,7 @@ from tests.integration.lab import COLUMNS, Lab, Row, body_of, many
 from tests.polling import eventually
 
 LIMIT = 1e6  # of amount, by a CHECK
+UNTIMED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @pytest.fixture
@@ -245,16 +246,19 @@ def test_a_row_that_somebody_else_has_under_way_is_waited_for_in_the_merge(
             (old.object_id,),
         )
         handling = pool.submit(lab.handle, handler, lab.batch(thing, many(5)))
-        eventually(
-            lambda: lab.sql(
-                "SELECT pid FROM pg_stat_activity"
-                " WHERE wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO%%'"
-            ),
-            20,
-        )
+        eventually(lambda: waits_in(lab, "INSERT INTO"))
         other.commit()
         assert handling.result() == [Done()]
     assert lab.counts(thing) == lab.counts(thing) | {"rows": 5, "inserted": 4, "updated": 1}
+
+
+def waits_in(lab: Lab, statement: str) -> bool:
+    """Whether such a statement waits for somebody else."""
+    return lab.sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock' AND position(%s IN query) > 0",
+        statement,
+    ) == [(1,)]
 
 
 def test_consumers_side_by_side_with_the_same_keys_in_opposite_orders(lab: Lab) -> None:
@@ -295,8 +299,7 @@ def test_a_key_that_somebody_inserts_during_the_merge_is_merged_with(
             (other_thing.object_id,),
         )
         handling = pool.submit(lab.handle, handler, lab.batch(thing, many(5)))
-        eventually(lambda: lab.sql("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%%MERGE INTO%%'"), 20)
-        eventually(lambda: lab.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 20)
+        eventually(lambda: waits_in(lab, "MERGE INTO"))
         other.commit()
         assert handling.result() == [Done()]
     assert lab.counts(thing) == lab.counts(thing) | {"rows": 5, "inserted": 3, "updated": 1, "unchanged": 1}
@@ -319,7 +322,7 @@ def test_rows_that_somebody_changes_during_the_merge_are_merged_with_as_they_are
         ):
             other.cursor().execute(change, values)
         handling = pool.submit(lab.handle, handler, lab.batch(thing, rows))
-        eventually(lambda: lab.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 20)
+        eventually(lambda: waits_in(lab, "MERGE INTO"))
         other.commit()
         assert handling.result() == [Done()]
     assert [note for _, note in sorted(lab.rows().values())] == ["new", "new", "newer"]
@@ -359,7 +362,7 @@ def made(row: tuple[int, int, str]) -> Row:
     return (f"k{key}", amounts.get(kind, float(amount)), None if kind == "null" else 'line\n, "quoted"')
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=UNTIMED)
 @given(files=st.lists(ROWS.filter(bool), min_size=1, max_size=4), data=st.data())
 def test_whatever_meets_whatever_every_row_is_placed_once(
     lab: Lab, handler: DatabaseHandler, files: list[list[tuple[int, int, str]]], data: st.DataObject

@@ -65,7 +65,11 @@ def expected(versions: list[Version]) -> dict[str, float]:
     return table
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(versions=VERSIONS, data=st.data())
 def test_any_order_of_deliveries_ends_in_the_order_of_versions(
     lab: Lab, handlers: tuple[DatabaseHandler, DatabaseHandler], versions: list[Version], data: st.DataObject

@@ -74,7 +74,7 @@ def running(kind: str, home: Path) -> Iterator[Path]:
         try:
             yield log
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
             process.wait()

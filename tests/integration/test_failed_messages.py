@@ -232,9 +232,15 @@ def test_an_error_consumer_that_is_killed_again_and_again_loses_nothing(lab: Lab
         eventually(lambda share=share: len(errors(lab, "error_id")) >= share)
         process.kill()
         process.communicate()
-    eventually(lambda: lab.judge() == 0 and waiting(lab, topology.ERRORS_QUEUE) == 0)
-    sent = {str(batch.message_id) for batch in batches}
-    assert {properties.message_id for properties, _ in lab.parked()} == sent
+    sent, parked = {str(batch.message_id) for batch in batches}, set[str]()
+
+    def are_all_parked() -> bool:
+        """What the killed ones had in hand comes back in the broker's own time."""
+        assert lab.judge() == 0
+        parked.update(str(properties.message_id) for properties, _ in lab.parked())
+        return parked == sent
+
+    eventually(are_all_parked)
     assert sorted(errors(lab, "message_id", "state")) == sorted((key, "parked") for key in sent)
     events = lab.sql("SELECT kind, count(*), count(published_at) FROM headgate.event GROUP BY kind")
     assert events == [("message.parked", 60, 60)]

@@ -97,7 +97,7 @@ def test_two_never_land_the_same_window_at_the_same_time(
         eventually(lambda: waiting(database))
         assert [place for place, *_ in tiny_server.asked] == ["a"]
         hold_window(other, road.contract.dataset, want(road, "c"))
-        fetched.result(30)
+        fetched.result(60)
     assert [place for place, *_ in tiny_server.asked] == ["a", "b"]
     assert [state for _, state, *_ in road.windows()] == ["landed", "landed"]
 

@@ -260,7 +260,7 @@ def test_a_person_is_shown_what_would_be_done_and_asked(
         stdin=terminal,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     os.close(person)
@@ -292,7 +292,7 @@ def test_a_killed_replay_loses_and_doubles_nothing(environment: Environment, lab
         eventually(lambda: lab.ready(topology.rows_queue(DATASET)) > 0)
         process.kill()
         assert process.wait(60) == -signal.SIGKILL
-    desks = "SELECT FROM pg_stat_activity WHERE datname = %s AND application_name = 'headgate-replay'"
+    desks = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND application_name = 'headgate-replay'"
     eventually(lambda: not lab.sql(desks, lab.database.name))
 
     def emptied() -> bool:
