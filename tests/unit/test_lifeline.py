@@ -24,7 +24,7 @@ def worker():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if os.fork() == 0:
         say("task", os.getpid())
-        say("program", subprocess.Popen(["sleep", "60"]).pid)
+        say("program", subprocess.Popen(["sleep", "600"]).pid)
     else:
         say("worker", os.getpid())
     signal.pause()
@@ -44,7 +44,7 @@ def test_workers_and_tasks_end_with_a_killed_scheduler_and_programs_of_tasks_are
     scheduler.send_signal(signal.SIGKILL)
     scheduler.wait()
 
-    eventually(lambda: not any(alive(int(pids[name])) for name in ("worker", "task")), 20)
+    eventually(lambda: not any(alive(int(pids[name])) for name in ("worker", "task")))
     assert alive(int(pids["program"]))
     os.kill(int(pids["program"]), signal.SIGKILL)
 

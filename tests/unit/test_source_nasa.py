@@ -259,8 +259,8 @@ def test_what_a_refusal_of_cmr_means() -> None:
 
 
 def recent(days: int = 3, **terms: Any) -> Want:
-    """A window of so many days up to now."""
-    end = datetime.now(UTC)
+    """A window of so many days, today whole among them: the stub deletes at two in the morning."""
+    end = datetime.now(UTC) + timedelta(days=1)
     wanted = want(
         "nasa_cmr", "granules.umm_json", *MARCH, parameters={"page_size": 2}, slice=COLLECTION, **terms
     )
@@ -270,9 +270,9 @@ def recent(days: int = 3, **terms: Any) -> Want:
 def test_a_granule_that_was_deleted_is_marked_and_one_made_again_is_there(stubs: Stubs) -> None:
     """Deletions come before the granules of the same window, and only those of the window."""
     asker = PlainAsker(NasaCmr(), stubs.address("nasa_cmr"))
-    before = granule_rows(asker, recent())
-    stubs.do("vanish", provider="nasa_cmr")
     wanted = recent()
+    before = granule_rows(asker, wanted)
+    stubs.do("vanish", provider="nasa_cmr")
     pages = list(NasaCmr().pages(asker, wanted))
     assert [page.name for page in pages][:2] == ["feed=deleted", "page-00001"]
     [gone] = read(
