@@ -1,9 +1,7 @@
 -- Messages of the run and their receipts.
 SELECT
     count(*) AS batches_expected,
-    count(r.message_id) AS batches_received,
-    coalesce(sum(b.rows), 0)::bigint AS rows_expected,
-    coalesce(sum(r.rows), 0)::bigint AS rows_received
+    count(r.message_id) AS batches_received
 FROM headgate.object o
 JOIN headgate.chunk c USING (object_id)
 JOIN headgate.batch b USING (chunk_id)

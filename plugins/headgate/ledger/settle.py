@@ -1,4 +1,4 @@
-"""Settling: which receipts are there, which are missing, and which rows Postgres refused."""
+"""Settling: which receipts are there, which messages are parked, and which rows Postgres refused."""
 
 from __future__ import annotations
 
@@ -14,21 +14,7 @@ from headgate.db import one, query, records, transaction
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-MISSING_SHOWN = 20
 REJECTS_AT_ONCE = 1000  # rows a statement
-
-
-@dataclass(frozen=True)
-class MissingChunk:
-    """A chunk that waits for receipts: of how many batches, how many rows; `streamed`: all were sent."""
-
-    key: str
-    object_id: int
-    chunk_id: int
-    chunk: int
-    batches: int
-    rows: int
-    streamed: bool
 
 
 @dataclass(frozen=True)
@@ -42,13 +28,10 @@ class Parked:
 
 @dataclass(frozen=True)
 class SettleStatus:
-    """Messages and rows of a run, and their receipts; `missing` names the first chunks that wait."""
+    """Messages of a run, their receipts, and which of them are parked."""
 
     batches_expected: int
     batches_received: int
-    rows_expected: int
-    rows_received: int
-    missing: tuple[MissingChunk, ...]
     parked: tuple[Parked, ...]
 
     @property
@@ -76,14 +59,11 @@ def settle_status(conn: Connection, run_id: int) -> SettleStatus:
     """How far the run's messages have come."""
     with transaction(conn) as cursor:
         cursor.execute(query("settle_totals"), {"run_id": run_id})
-        expected, received, rows_expected, rows_received = one(cursor)
+        expected, received = one(cursor)
         if received == expected:
-            return SettleStatus(expected, received, rows_expected, rows_received, (), ())
-        cursor.execute(query("settle_missing"), {"run_id": run_id, "limit": MISSING_SHOWN})
-        missing = tuple(records(cursor, MissingChunk))
+            return SettleStatus(expected, received, ())
         cursor.execute(query("settle_parked"), {"run_id": run_id})
-        parked = tuple(records(cursor, Parked))
-    return SettleStatus(expected, received, rows_expected, rows_received, missing, parked)
+        return SettleStatus(expected, received, tuple(records(cursor, Parked)))
 
 
 def mark_loaded(conn: Connection, run_id: int) -> int:
