@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -43,7 +43,6 @@ class Delivery:
     severity: str
     title: str
     body: str
-    created_at: datetime
     old: bool
 
     @property

@@ -7,11 +7,11 @@ with ``%(name)s`` parameters, or ``{name}`` identifiers where a statement is com
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import psycopg2
 import psycopg2.extensions
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Row = TypeVar("Row", bound="DataclassInstance")
 OWNER_ROLE = "headgate_owner"
 # Besides 08 (connection), 40 (rollback), 53 (resources), 57 (operator intervention) and 58 (system error): a
@@ -58,6 +60,15 @@ _SERVER = {
     "tcp_keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+
+
+class Ledger(Protocol):
+    """Runs one idempotent transaction, again after an outage (``headgate.steps.services.Ledger``)."""
+
+    def __call__(
+        self, action: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """``action(connection, …)``."""
 
 
 def connect(
@@ -117,16 +128,8 @@ def classify(error: psycopg2.Error) -> HeadgateError:
 def _classify_without_code(error: psycopg2.Error, text: str) -> HeadgateError:
     if isinstance(error, psycopg2.OperationalError) and any(phrase in text for phrase in _REFUSED):
         return AccessRefused(f"Postgres refuses the connection: {text}")
-    if isinstance(
-        error,
-        psycopg2.OperationalError | psycopg2.InterfaceError | psycopg2.DatabaseError,
-    ):
-        lost = not isinstance(
-            error,
-            psycopg2.ProgrammingError | psycopg2.NotSupportedError | psycopg2.DataError,
-        )
-        if lost:
-            return Retriable(f"Postgres is away: {text}")
+    if not isinstance(error, psycopg2.ProgrammingError | psycopg2.NotSupportedError | psycopg2.DataError):
+        return Retriable(f"Postgres is away: {text}")
     return Fatal(f"Postgres: {text}")
 
 

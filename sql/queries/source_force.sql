@@ -1,4 +1,4 @@
--- A person opens or closes it, or gives it back; whether it was known.
+-- A person opens or closes it, or gives it back.
 UPDATE headgate.source
 SET state = %(state)s,
     forced = %(forced)s,

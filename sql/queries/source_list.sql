@@ -1,9 +1,8 @@
--- Providers as they stand, and their calls of the last second, minute and day.
+-- Providers as they stand, and their calls of the last day.
 SELECT
     provider,
     state,
     forced,
-    failures,
     reason,
     opened_at,
     CASE WHEN held_until > now() THEN held_until END AS held_until,

@@ -2,7 +2,6 @@
 SELECT
     state,
     forced,
-    failures,
     reason,
     coalesce(extract(epoch FROM trial_until - clock_timestamp()), 0)::float8 AS trial_left,
     coalesce(

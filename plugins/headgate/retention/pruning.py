@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from headgate.db import one, query, transaction
+from headgate.db import Ledger, one, query, transaction
 from headgate.retention.rules import Rules
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from headgate.store import ObjectStore
 
-P = ParamSpec("P")
-T = TypeVar("T")
 Told = Callable[[str, int], None]
 
 RECORDS = 1000  # a transaction
@@ -42,16 +40,8 @@ KINDS = {
 }
 
 
-class Calls(Protocol):
-    """Calls a function with a connection, again after an outage."""
-
-    def __call__(
-        self, action: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T: ...
-
-
 def prune(
-    ledger: Calls,
+    ledger: Ledger,
     store: ObjectStore,
     staging: str,
     rules: Rules,
@@ -72,7 +62,7 @@ def prune(
 
 
 def _batches(
-    ledger: Calls, store: ObjectStore, staging: str, rules: Rules, dry_run: bool
+    ledger: Ledger, store: ObjectStore, staging: str, rules: Rules, dry_run: bool
 ) -> Iterator[tuple[str, int]]:
     for dataset, days in rules.datasets.items():
         for count in _receipts(ledger, dataset, days.receipts, dry_run):
@@ -83,7 +73,7 @@ def _batches(
             yield kind, count
 
 
-def _receipts(ledger: Calls, dataset: str, days: int, dry_run: bool) -> Iterator[int]:
+def _receipts(ledger: Ledger, dataset: str, days: int, dry_run: bool) -> Iterator[int]:
     values = {"dataset": dataset, "days": days, "limit": None if dry_run else OBJECTS, "dry_run": dry_run}
     objects, loaded_at, object_id = OBJECTS, None, None
     while objects == OBJECTS:
@@ -94,7 +84,7 @@ def _receipts(ledger: Calls, dataset: str, days: int, dry_run: bool) -> Iterator
             return
 
 
-def _records(ledger: Calls, statement: str, rule: dict[str, Any], dry_run: bool) -> Iterator[int]:
+def _records(ledger: Ledger, statement: str, rule: dict[str, Any], dry_run: bool) -> Iterator[int]:
     values = {**rule, "limit": None if dry_run else RECORDS, "dry_run": dry_run}
     count, after = (RECORDS if rule["least"] else 0), None
     while count == RECORDS:
@@ -105,7 +95,7 @@ def _records(ledger: Calls, statement: str, rule: dict[str, Any], dry_run: bool)
 
 
 def _staging(
-    ledger: Calls, store: ObjectStore, bucket: str, dataset: str, days: int, dry_run: bool
+    ledger: Ledger, store: ObjectStore, bucket: str, dataset: str, days: int, dry_run: bool
 ) -> Iterator[tuple[str, int]]:
     """The bytes go first: what is noted as pruned is gone, and a crash in between repeats."""
     after = 0

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from pybreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker, CircuitBreakerStorage
 
-from headgate.db import one, query, records, transaction
+from headgate.db import Ledger, one, query, records, transaction
 from headgate.settings import Settings
-from headgate.sources.limits import Ledger
 from headgate.sources.model import Provider, QuotaUsed, Unavailable
 from headgate.sources.standing import tell
 
@@ -42,7 +41,6 @@ class Seen:
 
     state: str
     forced: bool
-    failures: int
     reason: str | None
     trial_left: float
     rest_left: float

@@ -17,6 +17,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
+from headgate.db import Ledger
 from headgate.errors import Fatal, HeadgateError, Retriable
 from headgate.settings import Settings
 from headgate.sources import body as bodies
@@ -24,7 +25,7 @@ from headgate.sources.auth import Tokens
 from headgate.sources.breaker import Breaker, Busy, Open
 from headgate.sources.credentials import required, variable, what_to_set
 from headgate.sources.http import NEVER_KEPT, Http, longest, sent_headers, timeouts
-from headgate.sources.limits import Ledger, Limits
+from headgate.sources.limits import Limits
 from headgate.sources.model import Answer, Call, Provider, QuotaUsed, Rejected, Unavailable
 from headgate.sources.patience import named_wait
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -131,7 +130,7 @@ class _Values:
 
     def _file(self, name: str) -> str:
         places = [self._folder / name, self._folder / name.lower()] if self._folder else []
-        return next((place.read_text(encoding="utf-8") for place in places if Path(place).is_file()), "")
+        return next((place.read_text(encoding="utf-8") for place in places if place.is_file()), "")
 
 
 def _checked(address: str, name: str) -> str:

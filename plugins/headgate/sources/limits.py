@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from pyrate_limiter import Rate
 from pyrate_limiter.abstracts.algorithm import Decision, SlidingWindowLog
 
-from headgate.db import one, query, transaction
+from headgate.db import Ledger, one, query, transaction
 from headgate.sources.model import Limit, QuotaUsed
 
 if TYPE_CHECKING:
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
 
 POLICY: Final = SlidingWindowLog()
 SHOWN: Final = 86_400_000  # milliseconds whose calls people are shown, where no limit looks back as far
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class Ledger(Protocol):
-    """Runs one idempotent transaction, again after an outage (``headgate.steps.services.Ledger``)."""
-
-    def __call__(
-        self, action: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """``action(connection, …)``."""
 
 
 class Limits:

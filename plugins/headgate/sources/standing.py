@@ -24,7 +24,6 @@ class Standing:
     provider: str
     state: str  # closed: it is asked; open: it is not; half-open: it is being tried
     forced: bool
-    failures: int
     reason: str | None
     opened_at: datetime | None
     held_until: datetime | None
