@@ -258,6 +258,11 @@ class TestBrokenContracts:
         del document["servers"]
         assert self.told(document) == "the file: 'servers' is missing"
 
+    def test_a_bucket_without_a_prefix_whose_objects_nobody_would_find(self, plants: Contract) -> None:
+        document = edited(plants)
+        document["servers"][0]["location"] = "s3://landing/"
+        assert "'s3://landing/' is not s3://bucket/prefix/" in self.told(document)
+
     def test_a_file_that_is_no_odcs(self, plants: Contract, tmp_path: Path) -> None:
         path = tmp_path / "egrid_plants.yaml"
         path.write_text(yaml.safe_dump(edited(plants, shema=[])))

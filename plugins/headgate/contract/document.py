@@ -315,9 +315,10 @@ def _server(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _location(location: str) -> tuple[str, str]:
     parts = urlsplit(location)
-    if parts.scheme != "s3" or not parts.netloc:
+    prefix = parts.path.strip("/")
+    if parts.scheme != "s3" or not parts.netloc or not prefix:
         raise ValueError(f"server location {location!r} is not s3://bucket/prefix/")
-    return parts.netloc, parts.path.lstrip("/").rstrip("/") + "/"
+    return parts.netloc, f"{prefix}/"
 
 
 def _owner(document: Mapping[str, Any]) -> str:
