@@ -90,7 +90,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _moment(text: str) -> datetime:
     """ISO; without a zone it is UTC."""
-    found = datetime.fromisoformat(text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no moment; write 2024-01-31T12:00") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -284,11 +284,13 @@ class Stream:
         pause = min(longest, FIRST_PAUSE * 2 ** min(self._failures, 12))
         pause = max(random.uniform(pause / 2, pause), getattr(error, "retry_after", None) or 0.0)  # noqa: S311
         log.warning("waiting", reason=str(error), seconds=round(pause, 1))
-        try:
-            self._tell_silence(str(error))
-        except HeadgateError as problem:
-            log.warning("the event could not be recorded", reason=str(problem))
-        self._pause(pause)
+        end = time.monotonic() + pause
+        while not self._stopping and (left := end - time.monotonic()) > 0:
+            try:
+                self._tell_silence(str(error))
+            except HeadgateError as problem:
+                log.warning("the event could not be recorded", reason=str(problem))
+            self._pause(min(left, LONGEST_PAUSE_OF_PROVIDER))
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""One connection to the live stream: what it holds on to, and how whoever waits hears of its end."""
+"""The live stream: where it begins, what a connection holds on to, how whoever waits hears of its end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from consumers import app
 from consumers.stream.feed import Feed, Source, StreamEnded
 from headgate.sources.catalogue import provider
 from headgate.sources.credentials import Access
 
 HOSTS = {"id": "http://id.test", "live": "http://live.test"}
+
+
+def test_a_beginning_that_is_no_moment_is_told_with_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        app.main(["ais-stream", "--since", "yesterday"])
+    assert "--since: 'yesterday' is no moment; write 2024-01-31T12:00" in capsys.readouterr().err
 
 
 class Bursting:
