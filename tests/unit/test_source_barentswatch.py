@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from headgate.errors import DataError
 from headgate.sources.model import Answer, Call, Provider, Rejected, Unavailable, Want, Window
-from headgate.sources.providers import barentswatch
 from headgate.sources.providers import barentswatch_records as reading
 from headgate.sources.providers.barentswatch import BarentsWatch, BarentsWatchAis, NotReported
 from tests.answers import answer_of, want
@@ -142,14 +141,6 @@ def test_a_layer_is_read_to_its_end_whatever_its_totals_say(count: int, size: in
     assert sum(pages) == count
     assert starts == [number * size for number in range(len(pages))]
     assert pages[-1] < size
-
-
-def test_a_server_that_sends_the_first_page_for_ever_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(barentswatch, "WFS_PAGES", 5)
-    terms = {"slice": {"layer": "pdprotectionzone"}, "parameters": {"count": 1}}
-    wanted = want("barentswatch", "zones", date(2024, 1, 2), date(2024, 1, 3), **terms)
-    with pytest.raises(Rejected, match="pdprotectionzone does not end within 5 pages"):
-        asked(BARENTSWATCH, wanted, {"features": [{"type": "Feature"}]})
 
 
 def test_a_page_of_zones_may_be_gone_once_it_is_landed() -> None:
