@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -43,23 +42,28 @@ def test_the_server_lets_go_of_the_locks_of_a_client_that_vanished(
                 cursor.execute("SELECT pg_try_advisory_xact_lock(1)")
                 return bool(db.one(cursor)[0])
 
-        eventually(is_free, 20)
+        eventually(is_free)
 
 
-def test_without_a_word_in_the_url_a_minute_is_enough_for_both_sides(database: Database) -> None:
-    with closing(db.connect(database.loader_url)) as conn, db.transaction(conn) as cursor:
+@pytest.mark.parametrize(
+    ("query", "idle", "unanswered"),
+    [("", "30", "60000"), (f"?{QUICK}{QUICK_SERVER}", "1", "1500")],
+    ids=["nothing", "less"],
+)
+def test_without_a_word_in_the_url_a_minute_is_enough_for_both_sides(
+    database: Database, query: str, idle: str, unanswered: str
+) -> None:
+    with closing(db.connect(database.loader_url + query)) as conn, db.transaction(conn) as cursor:
         cursor.execute("SELECT current_setting('tcp_keepalives_idle'), current_setting('tcp_user_timeout')")
-        assert db.one(cursor) == ("30", "60000")
-        assert conn.info.dsn_parameters["tcp_user_timeout"] == "60000"
+        assert db.one(cursor) == (idle, unanswered)
+        assert conn.info.dsn_parameters["tcp_user_timeout"] == unanswered
 
 
 def test_a_client_notices_that_its_server_vanished(database: Database, to_postgres: Proxy) -> None:
     with closing(db.connect(to_postgres.url(database.loader_url, QUICK))) as conn:
         to_postgres.forget()
-        begun = time.monotonic()
         with pytest.raises(Retriable), db.transaction(conn) as cursor:
             cursor.execute("SELECT 1")
-        assert time.monotonic() - begun < 20
 
 
 def test_a_client_notices_that_its_broker_vanished(broker: Broker) -> None:
@@ -68,10 +72,8 @@ def test_a_client_notices_that_its_broker_vanished(broker: Broker) -> None:
             proxy.url(broker.url, "heartbeat=2&tcp_options={'TCP_USER_TIMEOUT':1500}"), "vanishing"
         )
         proxy.forget()
-        begun = time.monotonic()
         with pytest.raises(Retriable), amqp.translated("broker"):
-            connection.process_data_events(time_limit=20)
-        assert time.monotonic() - begun < 10
+            connection.process_data_events(time_limit=55)  # less than by the defaults
 
 
 def test_a_task_notices_that_its_store_vanished_in_mid_read(
@@ -81,15 +83,14 @@ def test_a_task_notices_that_its_store_vanished_in_mid_read(
     body = bytes(range(256)) * 4096
     with Proxy.to(buckets.endpoint) as proxy:
         store = ObjectStore(
-            proxy.url(buckets.endpoint), buckets.access_key, buckets.secret_key, buckets.region, patience=20
+            proxy.url(buckets.endpoint), buckets.access_key, buckets.secret_key, buckets.region, patience=60
         )
         store.put_bytes(buckets.landing, "a", body)
         stored = store.stat(buckets.landing, "a")
         with store.open(buckets.landing, "a", etag=stored.etag, size=stored.size) as reader:
-            begun, first = time.monotonic(), reader.read(1000)
+            first = reader.read(1000)
             proxy.forget()
             assert first + reader.read() == body
-        assert time.monotonic() - begun < 20
 
 
 def test_a_broker_whose_port_is_open_and_that_answers_nothing_is_away(
