@@ -74,7 +74,7 @@ class Desk:
             f"desk-{len(self.made)}",
             lambda: self.file,
             installation=Installation("lab", "http://airflow"),
-            relay=Publisher(broker.url, deadline=5),
+            relay=Publisher(broker.url, deadline=60),
             watch=Watch(lambda: db.connect(database.loader_url), broker.url, self.environment.settings),
         )
         self.made.append(handler)
@@ -108,7 +108,7 @@ class Desk:
             ticking.tick()
             return len(self.listener.received(receiver)) >= count
 
-        eventually(enough, 20)
+        eventually(enough)
         return self.listener.titles(receiver)
 
     def nothing_more(self, receiver: str, count: int) -> None:
@@ -119,7 +119,7 @@ class Desk:
             self.made[-1].tick()
             return bool(self.sql("SELECT clock_timestamp() >= %s", until)[0][0])
 
-        eventually(over, 20)
+        eventually(over)
         assert len(self.listener.received(receiver)) == count, self.listener.titles(receiver)
 
     def age(self, interval: str) -> None:
@@ -378,7 +378,7 @@ def test_an_alertmanager_is_fed_with_what_is_wrong_and_with_its_end(desk: Desk) 
         handler.tick()
         return (desk.listener.received(path) or [[]])[-1]
 
-    eventually(lambda: newest() != [], 20)
+    eventually(lambda: newest() != [])
     [alert] = newest()
     [(alert_id,)] = desk.sql("SELECT alert_id FROM headgate.alert")
     assert alert["labels"] == {
@@ -394,7 +394,7 @@ def test_an_alertmanager_is_fed_with_what_is_wrong_and_with_its_end(desk: Desk) 
     assert alert["endsAt"] > alert["startsAt"]
     desk.release("a.csv")
     [(ends,)] = desk.sql("SELECT now()")
-    eventually(lambda: newest()[0]["endsAt"][:19] <= f"{ends:%Y-%m-%dT%H:%M:59}", 20)
+    eventually(lambda: newest()[0]["endsAt"][:19] <= f"{ends:%Y-%m-%dT%H:%M:59}")
 
 
 def test_foreign_events_are_folded_and_what_is_none_is_rejected(desk: Desk) -> None:
@@ -455,7 +455,7 @@ def test_events_reach_the_queue_and_the_outbox_is_relayed(desk: Desk) -> None:
             found.extend([lambda: body] if body else [])
             return bool(found)
 
-        eventually(arrived, 10)
+        eventually(arrived)
     body = found[0]()
     [outcome] = handler.handle(
         [
