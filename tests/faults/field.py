@@ -28,7 +28,6 @@ from tests.integration.lab import Lab
 
 SCHEMA = Path(__file__).with_name("field.sql")
 OUTCOMES = "inserted + updated + unchanged + superseded + quarantined"
-QUEUE_AGE = 3.0  # seconds
 SETTLE_SECONDS = 120.0
 HIT_LOADS = 20
 HIT_PAUSE = 0.002  # seconds
@@ -108,15 +107,12 @@ class Field:
         """Begin to send a random part of it; ``go`` sends the rest, which a fault is to meet."""
         return self.send(load.batches, hold_at=rng.randrange(1, len(load.batches) - 3))
 
-    def warm_up(self, rng: Random) -> None:
-        """The first time: one load without a fault, then a while, so that the queue is not quite new.
-
-        RabbitMQ 3.10 that is killed in the first second of a quorum queue may not give it a leader again.
-        """
+    def warm_up(self, rng: Random, pause: float = 0.0) -> None:
+        """The first time: one load without a fault, then so many seconds."""
         if not self.sql("SELECT 1 FROM headgate.receipt LIMIT 1"):
             load = self.load(rng)
             self.settle(load, self.send(load.batches))
-            time.sleep(QUEUE_AGE)
+            time.sleep(pause)
 
     def receipts(self, load: Load) -> int:
         """Messages of it that were applied."""

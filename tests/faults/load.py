@@ -158,7 +158,7 @@ class Sender:
     batches: Sequence[RowBatch]
     pause: float = 0.0
     hold_at: int | None = None
-    deadline: float = 120.0
+    deadline: float = 300.0
     confirmed: int = 0
     error: Exception | None = None
     thread: threading.Thread = field(init=False)
@@ -176,7 +176,7 @@ class Sender:
         """Send the rest without pauses."""
         self.pause = 0.0
 
-    def join(self, seconds: float = 180.0) -> None:
+    def join(self, seconds: float = 300.0) -> None:
         """Until everything is confirmed; raises what went wrong."""
         self.thread.join(seconds)
         if self.error is not None:
