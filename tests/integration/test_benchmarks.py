@@ -14,6 +14,8 @@ import pytest
 from tests.conftest import CHECKOUT
 from tests.conftest import test_home as home_of_tests
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
 LINES = {
     r"psql \copy": "by hand",
     "staging + upsert": "by hand",
@@ -35,7 +37,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Pat
     return json.loads((folder / "results.json").read_text()), folder / "results.svg"
 
 
-@pytest.mark.slow
 def test_every_line_loads_everything_and_is_measured(files: tuple[dict[str, Any], Path]) -> None:
     """Each line checks rows and sums by itself; one that does not load everything has no figures."""
     document, _ = files
@@ -50,7 +51,6 @@ def test_every_line_loads_everything_and_is_measured(files: tuple[dict[str, Any]
     assert {"consumer", "rabbitmq", "headgate task"} <= set(by_name["stream + 2 consumers"]["rss_bytes"])
 
 
-@pytest.mark.slow
 def test_what_a_line_cannot_do_is_said_with_the_reason(files: tuple[dict[str, Any], Path]) -> None:
     document, _ = files
     changed = [result for result in document["results"] if result["workload"]["change"] == "one_percent"]
@@ -59,7 +59,6 @@ def test_what_a_line_cannot_do_is_said_with_the_reason(files: tuple[dict[str, An
     assert {result["reference"] for result in changed if "runs" in result} == {"staging + upsert"}
 
 
-@pytest.mark.slow
 def test_machine_versions_and_configurations_are_recorded(files: tuple[dict[str, Any], Path]) -> None:
     document, _ = files
     assert document["machine"]["cores"] > 0
@@ -68,7 +67,6 @@ def test_machine_versions_and_configurations_are_recorded(files: tuple[dict[str,
     assert set(LINES) <= {line["name"] for line in document["lines"] if line["config"]}
 
 
-@pytest.mark.slow
 def test_the_picture_has_a_bar_for_each_measured_line(files: tuple[dict[str, Any], Path]) -> None:
     document, picture = files
     bars = ElementTree.parse(picture).getroot().iter("{http://www.w3.org/2000/svg}rect")
