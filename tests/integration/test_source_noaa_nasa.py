@@ -207,10 +207,10 @@ def test_a_refused_request_says_why(environment: Environment, world: Stubs) -> N
 
 
 def test_granules_change_and_go_and_deletions_are_marked(environment: Environment, world: Stubs) -> None:
-    """By the true date, as CMR tells deletions of the last year only."""
-    world.reset()
-    today = datetime.now(UTC).date()
-    span = (today - timedelta(days=6), today)
+    """Yesterday, which is over at any hour; CMR tells deletions of the last year only."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    world.reset(yesterday)
+    span = (yesterday - timedelta(days=6), yesterday + timedelta(days=2))  # as far as now, each time
     road = make_source_road(environment, "cmr_granules", parameters={"page_size": 4})
     found = inserted(road.load(*span))
     assert len([key for key in road.landed() if "page-" in key]) == found // 4 + 1
