@@ -100,7 +100,7 @@ class Road:
         """stream, and wait for the receipts."""
         for share in shares:
             stream(self.services, share)
-        eventually(lambda: settled(self.services, run.run_id))
+        eventually(lambda: settled(self.services, run.run_id), 180)
 
     def run(self, **params: Any) -> RunBooks:
         """All steps."""
