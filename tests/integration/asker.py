@@ -26,7 +26,7 @@ class Limited(Plain):
 
 def ask(url: str, home: Path, calls: int) -> list[str]:
     """One task: a client with a connection of its own."""
-    opened, told = Opened(url, home, patience=10), []
+    opened, told = Opened(url, home, patience=60), []
     with opened(Limited()) as client:
         for _ in range(calls):
             try:

@@ -94,8 +94,7 @@ def misbehaving() -> Iterator[Misbehaving]:
 @contextmanager
 def answering(answer: Callable[[Seen], Reply]) -> Iterator[str]:
     """A server on a free port of this machine, which answers so; its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
     server.answer = answer  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -105,6 +104,11 @@ def answering(answer: Callable[[Seen], Reply]) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64  # of 5, the kernel has others try again after a second
 
 
 class _Handler(BaseHTTPRequestHandler):
