@@ -24,7 +24,6 @@ SOURCES = [name for name in DATASETS if CONTRACTS[name].source is not None]
 
 
 # What takes an Airflow of its own has minutes on a busy machine.
-pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,6 @@ from tests.conftest import Environment
 from tests.dags.conftest import Python, last_json
 from tests.integration.road import consumer, many, plant, plants
 
-pytestmark = pytest.mark.timeout(900)  # of an Airflow of its own; a busy machine takes minutes
 CLEAN = {step: ["success"] for step in ("scan", "inspect", "validate", "gate", "stream", "settle", "report")}
 
 

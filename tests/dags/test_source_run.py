@@ -21,7 +21,6 @@ from tests.dags.test_run import CLEAN, handed_over, rows
 from tests.integration.road import consumer
 from tests.stubs.host import Stubs
 
-pytestmark = pytest.mark.timeout(900)  # of an Airflow of its own; a busy machine takes minutes
 DATASET = "power_daily"
 MONTH = {"from": "2026-09-01", "to": "2026-09-30"}
 SOURCE_CLEAN = {"windows": ["success"], "fetch": ["success"], **CLEAN}

@@ -12,7 +12,6 @@ from tests.faults.drill import Drill, all_drills
 from tests.faults.run import run_drill
 from tests.faults.servers import running_servers
 
-pytestmark = pytest.mark.timeout(900)  # a busy machine takes minutes to start servers and consumers again
 SHORT = [drill for drill in all_drills() if drill.short_times]
 
 
