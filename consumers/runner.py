@@ -126,7 +126,7 @@ class Runner:
 
     def _begin_transaction(self) -> None:
         now = time.monotonic()
-        if self._transaction is None and self._inbox.due(now):
+        if self._transaction is None and not self._stopping and self._inbox.due(now):
             work = self._inbox.take(now)
             deliveries = [delivery for delivery, _ in work]
             self._transaction = _Transaction(
