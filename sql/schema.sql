@@ -381,7 +381,8 @@ CREATE TABLE headgate.dataset (
     table_name text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL,
     applied_by text DEFAULT SESSION_USER NOT NULL,
-    replaces boolean GENERATED ALWAYS AS (jsonb_path_exists(contract, '$."customProperties"[*]?(@."property" == "onRewrite" && @."value" == "replace")'::jsonpath)) STORED NOT NULL
+    replaces boolean GENERATED ALWAYS AS (jsonb_path_exists(contract, '$."customProperties"[*]?(@."property" == "onRewrite" && @."value" == "replace")'::jsonpath)) STORED NOT NULL,
+    takes_over boolean GENERATED ALWAYS AS (jsonb_path_exists(contract, '$."customProperties"[*]?(@."property" == "source" || @."property" == "onRewrite" && @."value" == "replace")'::jsonpath)) STORED NOT NULL
 );
 ALTER TABLE headgate.dataset OWNER TO headgate_owner;
 CREATE TABLE headgate.receipt (
@@ -497,7 +498,7 @@ CREATE FUNCTION headgate.vouched_since(written_by bigint, version bigint, object
               JOIN headgate.object n ON (((n.dataset = o.dataset) AND (n.lineage = o.lineage))))
            WHERE ((o.object_id = vouched_since.written_by) AND (n.version >= vouched_since.version) AND (ROW(n.version, n.object_id) > ROW(vouched_since.version, vouched_since.object_id)) AND (n.state = ANY (ARRAY['published'::text, 'loaded'::text])) AND (n.replay_of IS NULL) AND (NOT (EXISTS ( SELECT
                     FROM headgate.dataset d
-                   WHERE ((d.dataset = n.dataset) AND (d.version = n.contract_version) AND d.replaces))))))) AS "exists";
+                   WHERE ((d.dataset = n.dataset) AND (d.version = n.contract_version) AND d.takes_over))))))) AS "exists";
 END;
 ALTER FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) OWNER TO headgate_owner;
 CREATE TABLE headgate.adoption (

@@ -191,7 +191,7 @@ class _Merge:
             columns=self.target.columns,
             key=self.target.contract.key,
             dataset=self.batch.dataset,
-            lineage=self.batch.lineage if self.target.contract.on_rewrite == "merge" else None,
+            lineage=None if self.target.contract.takes_over else self.batch.lineage,
             object_id=self.batch.object_id,
             version=self.batch.object_version,
             rows=rows,

@@ -115,7 +115,7 @@ def merge(
 
     Only `columns` are written to rows that exist. The keys of `stage` must be distinct and not NULL. Rows
     that an object of the same `lineage` wrote with the same values stay as they are; without a lineage
-    (policy ``replace``) they pass to this object, and are unchanged nevertheless.
+    (``Contract.takes_over``) they pass to this object, and are unchanged nevertheless.
     Not `racing` is faster, and a unique violation where somebody else inserts one of the keys meanwhile.
     """
     names = _identifiers(table, stage, columns, key)

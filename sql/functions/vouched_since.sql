@@ -1,7 +1,7 @@
 -- Whether something newer than an object version vouches for a row: the newest published version in the succession
 -- of the object that last wrote it. Unchanged rows are not rewritten, so the row's own version may be older. Of two
 -- objects of the same moment the later entry in the ledger is newer. A replay vouches for its own rows only, and so
--- does a version whose contract says `replace`, as it writes all rows that it has.
+-- does a version that takes over all rows that it has: an answer of an API, or of a contract that says `replace`.
 CREATE OR REPLACE FUNCTION headgate.vouched_since(written_by bigint, version bigint, object_id bigint) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -16,7 +16,7 @@ BEGIN ATOMIC
             AND n.replay_of IS NULL
             AND NOT EXISTS (
                 SELECT FROM headgate.dataset d
-                WHERE d.dataset = n.dataset AND d.version = n.contract_version AND d.replaces
+                WHERE d.dataset = n.dataset AND d.version = n.contract_version AND d.takes_over
             )
     );
 END;

@@ -1,8 +1,8 @@
 -- Merges a message's rows. Nothing newer is published in the dataset, so the stored version decides. Rows that
 -- are already there with the same values, from the same succession of objects, are left out beforehand: they
 -- cost no write and no lock. Where another object wrote the same values, the row passes to this one, which now
--- vouches for it; its _loaded_at stays, and so tells the two kinds of written rows apart. Where the contract says
--- `replace`, no lineage is given: then every row passes to this object.
+-- vouches for it; its _loaded_at stays, and so tells the two kinds of written rows apart. Where versions take over all
+-- their rows (see Contract.takes_over) no lineage is given: then every row passes to this object.
 -- In key order, so that consumers side by side do not deadlock.
 WITH succession AS MATERIALIZED (
     SELECT object_id FROM headgate.object WHERE dataset = %(dataset)s AND lineage = %(lineage)s

@@ -7,7 +7,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -78,9 +78,11 @@ class Lab:
     contract_version: int = 0
     sent: list[RowBatch] = field(default_factory=list)
 
-    def apply_contract(self) -> None:
+    def apply_contract(self, *properties: Mapping[str, Any]) -> None:
+        """With these custom properties."""
+        contract = contract_from_document({**DOCUMENT, "customProperties": list(properties)})
         with closing(psycopg2.connect(self.database.owner_url)) as conn:
-            self.contract_version = apply_contract(conn, contract_from_document(DOCUMENT))
+            self.contract_version = apply_contract(conn, contract)
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Run one statement as the owner; its rows."""

@@ -13,6 +13,9 @@ from consumers.database.handler import DatabaseHandler
 from consumers.delivery import Done
 from headgate.message import RowBatch
 from tests.integration.lab import Lab, Row
+from tests.tiny import tiny
+
+__all__ = ["tiny"]
 
 LINEAGES = {"a.csv": ("p", "q", "r"), "b.csv": ("q", "r", "s"), "c.csv": ("r", "s", "t")}
 """Files and the keys that all their versions have; the files overlap."""
@@ -114,3 +117,65 @@ def publish(lab: Lab, versions: list[Version], together: int) -> list[list[RowBa
         else:
             steps.append(batches)
     return steps
+
+
+ANSWERS = st.lists(
+    st.tuples(
+        st.sampled_from(["window-1/page-1", "window-1/page-2", "window-2/page-1"]),
+        st.dictionaries(st.sampled_from("pqr"), VALUES),
+        st.booleans(),  # it is on its way still when the next one is published
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+@pytest.fixture
+def api(lab: Lab, tiny: None) -> Lab:
+    """The lab's rows come from an API."""
+    lab.apply_contract({"property": "source", "value": {"provider": "tiny", "endpoint": "things"}})
+    return lab
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(answers=ANSWERS, data=st.data())
+def test_records_of_an_api_move_between_its_answers_and_keep_their_newest_values(
+    api: Lab,
+    handlers: tuple[DatabaseHandler, DatabaseHandler],
+    answers: list[tuple[str, dict[str, int], bool]],
+    data: st.DataObject,
+) -> None:
+    """But for those that are gone from the answer that had them last: nobody knows where to."""
+    api.sql("TRUNCATE lab.things, headgate.receipt, headgate.object, headgate.chunk CASCADE")
+    waiting: list[RowBatch] = []
+    newest: dict[str, tuple[int, str, float]] = {}
+    for number, (name, values, late) in enumerate(answers, 1):
+        thing = api.thing(name, number)
+        rows: list[Row] = [(key, float(value), "n") for key, value in values.items()]
+        newest |= {key: (number, name, float(value)) for key, value in values.items()}
+        waiting += [api.batch(thing, rows)] if rows else []
+        if not late or number == len(answers):
+            for place, batch in enumerate(data.draw(st.permutations(waiting), label="order")):
+                assert api.handle(handlers[place % 2], batch) == [Done()]
+            waiting = []
+    last = {name: number for number, (name, _, _) in enumerate(answers, 1)}
+    expected = {key: value for key, (number, name, value) in newest.items() if last[name] == number}
+    found = {key: amount for key, (amount, _) in api.rows().items()}
+    assert found | expected == found
+
+
+def test_an_older_answer_that_comes_late_changes_no_row_that_a_newer_one_confirmed(
+    api: Lab, handlers: tuple[DatabaseHandler, DatabaseHandler]
+) -> None:
+    def answer(name: str, version: int, amount: float) -> RowBatch:
+        return api.batch(api.thing(name, version), [("p", amount, "n")])
+
+    assert api.handle(handlers[0], answer("window-1", 1, 1.0)) == [Done()]
+    late = answer("window-2", 2, 2.0)
+    assert api.handle(handlers[0], answer("window-1", 3, 1.0)) == [Done()]
+    assert api.handle(handlers[0], late) == [Done()]
+    assert api.rows() == {"p": (1.0, "n")}

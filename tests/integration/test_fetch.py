@@ -181,6 +181,23 @@ def test_a_page_that_is_no_longer_becomes_an_empty_answer(
     assert rows_of(road.load(*days, refetch=True)) == {"read": 3, "updated": 1, "unchanged": 2}
 
 
+def test_a_row_that_moves_to_an_earlier_page_takes_its_correction_with_it(
+    road: TinyRoad, tiny_server: TinyServer, consuming: None
+) -> None:
+    """The page that it was on is newer by a moment, and has it no longer."""
+    days = ("2024-01-01", "2024-01-01")
+    tiny_server.put("a", "2024-01-01", 1, 2, 3, 4)
+    road.load(*days)
+    moved = tiny_server.things["a", "2024-01-01"][1:]
+    moved[1]["amount"] = 3.5
+    tiny_server.things["a", "2024-01-01"] = moved
+
+    books = road.load(*days, refetch=True)
+
+    assert rows_of(books) == {"read": 3, "updated": 1, "unchanged": 2}
+    assert road.amounts()["a", "2024-01-01", 3] == 3.5
+
+
 def test_a_backfill_of_a_week_twice_asks_and_changes_nothing_the_second_time(
     road: TinyRoad, tiny_server: TinyServer, consuming: None
 ) -> None:

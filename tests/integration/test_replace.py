@@ -15,14 +15,12 @@ from hypothesis import strategies as st
 from consumers.database.handler import DatabaseHandler
 from consumers.delivery import Done
 from headgate import ledger
-from headgate.contract import contract_from_document
-from headgate.contract.registry import apply_contract
 from headgate.db import connect, transaction
 from headgate.errors import DataError, Fatal
 from headgate.ledger import Removal
 from headgate.message import RowBatch
 from headgate.receipts import lock_datasets
-from tests.integration.lab import DOCUMENT, Lab, Thing
+from tests.integration.lab import Lab, Thing
 from tests.integration.test_arrival_order import waiting
 from tests.polling import eventually
 
@@ -44,9 +42,7 @@ class Things:
 
     def apply_contract(self, policy: str) -> None:
         """From now on versions come under this policy."""
-        changed = DOCUMENT | {"customProperties": [{"property": "onRewrite", "value": policy}]}
-        with closing(connect(self.lab.database.owner_url)) as conn:
-            self.lab.contract_version = apply_contract(conn, contract_from_document(changed))
+        self.lab.apply_contract({"property": "onRewrite", "value": policy})
 
     def publish(self, lineage: str, version: int, values: Values, *, cut: int = 0, **options: Any) -> Thing:
         """A version past the gate; its rows in two messages, the first ``cut`` of them in one."""

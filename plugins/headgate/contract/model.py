@@ -217,6 +217,14 @@ class Contract:
         """Whether unknown columns are kept as JSON in ``_rescued``."""
         return self.drift == "rescue"
 
+    @property
+    def takes_over(self) -> bool:
+        """Whether each version writes all rows that it has, unchanged ones too, and so vouches for no others.
+
+        Records of an API move between pages and windows: where one is gone, nobody knows whether it moved.
+        """
+        return self.on_rewrite == "replace" or self.source is not None
+
     def sla_limit(self, name: str) -> timedelta | None:
         """The time that an SLA property gives, for example of ``latency`` or ``freshness``; none: no limit.
 
