@@ -226,6 +226,21 @@ def test_granules_change_and_go_and_deletions_are_marked(environment: Environmen
     assert road.rows(state) == [(found, 1, found)]
 
 
+def test_deletions_and_revisions_of_one_fetch_all_count(environment: Environment, world: Stubs) -> None:
+    """The granules behind one that is gone move to the page before, with what has changed of them."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    world.reset(yesterday)
+    span = (yesterday - timedelta(days=6), yesterday)  # the same window each time
+    road = make_source_road(environment, "cmr_granules", parameters={"page_size": 4})
+    inserted(road.load(*span))
+    world.do("vanish", provider="nasa_cmr")
+    world.do("correct", provider="nasa_cmr")
+    rows = road.load(*span, refetch=True).as_json()["rows"]
+    assert (rows["inserted"], rows["updated"], rows["superseded"]) == (0, 3 * 3, 0)
+    state = "SELECT count(deleted_at), count(*) FILTER (WHERE revision_id = 2) FROM earth.cmr_granules"
+    assert road.rows(state) == [(1, 3 * 3 - 1)]
+
+
 # --- recorded answers, byte for byte -----------------------------------------------------------------------
 
 
