@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headgate.checks import Rule, Suite
@@ -77,6 +77,11 @@ def suite_of(kind: str, arguments: dict[str, Any], severity: str) -> Suite:
 
 @settings(max_examples=150)
 @given(_columns(), _kinds(), st.sampled_from(["critical", "warning"]))
+@example(
+    pa.array([" "]),
+    ("expect_column_value_lengths_to_be_between", {"max_value": 1.5, "strict_max": True}),
+    "critical",
+)
 def test_the_outcome_is_that_of_asking_about_all_rows(
     cells: pa.Array, kind: tuple[str, dict[str, Any]], severity: str
 ) -> None:
