@@ -17,6 +17,9 @@ from tests.tiny import tiny
 
 __all__ = ["tiny"]
 
+IN_A_DATABASE = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 LINEAGES = {"a.csv": ("p", "q", "r"), "b.csv": ("q", "r", "s"), "c.csv": ("r", "s", "t")}
 """Files and the keys that all their versions have; the files overlap."""
 
@@ -68,11 +71,7 @@ def expected(versions: list[Version]) -> dict[str, float]:
     return table
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(IN_A_DATABASE, max_examples=30)
 @given(versions=VERSIONS, data=st.data())
 def test_any_order_of_deliveries_ends_in_the_order_of_versions(
     lab: Lab, handlers: tuple[DatabaseHandler, DatabaseHandler], versions: list[Version], data: st.DataObject
@@ -137,11 +136,7 @@ def api(lab: Lab, tiny: None) -> Lab:
     return lab
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(IN_A_DATABASE, max_examples=60)
 @given(answers=ANSWERS, data=st.data())
 def test_records_of_an_api_move_between_its_answers_and_keep_their_newest_values(
     api: Lab,
